@@ -1,0 +1,152 @@
+"""A typed JetStream key-value bucket."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+import nats.errors
+import nats.js.errors
+import structlog
+from nats.js.kv import KV_DEL, KV_PURGE, KeyValue
+from pydantic import ValidationError
+
+from toolhive_common import subjects
+from toolhive_common.errors import ToolHiveError
+from toolhive_common.messaging.bus import Bus, translated
+from toolhive_common.schemas.base import Wire
+from toolhive_common.schemas.state import WorkloadKey
+
+__all__ = ["Bucket", "Snapshot", "Updated"]
+
+_log = structlog.get_logger(__name__)
+V = TypeVar("V", bound=Wire)
+
+
+@dataclass(frozen=True)
+class Snapshot(Generic[V]):
+    """All values of a bucket. Replaces what a watcher knew: a key that is not in it is gone."""
+
+    values: Mapping[str, V]
+
+
+@dataclass(frozen=True)
+class Updated(Generic[V]):
+    """One value changed, or is gone (``None``)."""
+
+    key: str
+    value: V | None
+
+
+class Bucket(Generic[V]):
+    """Values of one model by key (`subjects.bucket_key` makes the keys of workloads)."""
+
+    def __init__(self, bus: Bus, name: str, model: type[V]) -> None:
+        self._bus = bus
+        self._name = name
+        self._model = model
+
+    async def put(self, key: WorkloadKey | str, value: V) -> None:
+        """Store a value; it is safe on the server's disk when this returns.
+
+        Raises
+        ------
+        BusUnreachableError
+            NATS does not answer.
+        """
+        with translated(self._bus):
+            store = await self._store()
+            await store.put(_text(key), value.to_json())
+
+    async def get(self, key: WorkloadKey | str) -> V | None:
+        """Read a value; ``None`` when there is none.
+
+        Raises
+        ------
+        BusUnreachableError
+            NATS does not answer.
+        """
+        with translated(self._bus):
+            store = await self._store()
+            try:
+                entry = await store.get(_text(key))
+            except nats.js.errors.KeyNotFoundError:
+                return None
+        return self._parse(_text(key), entry.value)
+
+    async def remove(self, key: WorkloadKey | str) -> None:
+        """Remove a value and its history; nothing happens when there is none.
+
+        Raises
+        ------
+        BusUnreachableError
+            NATS does not answer.
+        """
+        with translated(self._bus):
+            store = await self._store()
+            await store.purge(_text(key))
+
+    async def watch(
+        self, *, resync: timedelta = timedelta(seconds=30)
+    ) -> AsyncIterator[Snapshot[V] | Updated[V]]:
+        """Tell all values, then each change, for ever.
+
+        A new snapshot is told after each reconnect and at each ``resync``, so that no change is missed for longer
+        than that, whatever becomes of the connection. The server forgets an ephemeral consumer when it restarts;
+        a watcher that trusted it would wait for ever.
+        """
+        while True:
+            await self._bus.wait_connected()
+            try:
+                async for change in self._watch_once(resync):
+                    yield change
+            except (nats.errors.Error, ToolHiveError, TimeoutError) as error:
+                _log.info("watching the bucket again", bucket=self._name, cause=str(error))
+                await asyncio.sleep(0.2)
+
+    async def _watch_once(self, resync: timedelta) -> AsyncIterator[Snapshot[V] | Updated[V]]:
+        generation = self._bus.generation
+        deadline = asyncio.get_running_loop().time() + resync.total_seconds()
+        with translated(self._bus):
+            watcher = await (await self._store()).watchall()
+        try:
+            found: dict[str, V] = {}
+            while (entry := await asyncio.wait_for(watcher._updates.get(), 10)) is not None:  # noqa: SLF001  # the public iterator cannot tell the end of the initial values
+                if (value := self._value(entry)) is not None:
+                    found[entry.key] = value
+            yield Snapshot(found)
+            while generation == self._bus.generation:
+                left = deadline - asyncio.get_running_loop().time()
+                if left <= 0:
+                    return
+                try:
+                    entry = await asyncio.wait_for(watcher._updates.get(), min(left, 1.0))  # noqa: SLF001  # the same
+                except TimeoutError:
+                    continue
+                if entry is not None:
+                    yield Updated(entry.key, self._value(entry))
+        finally:
+            with suppress(nats.errors.Error, TimeoutError):
+                await watcher.stop()
+
+    async def _store(self) -> KeyValue:
+        return await self._bus.jetstream.key_value(self._name)
+
+    def _value(self, entry: KeyValue.Entry) -> V | None:
+        if entry.operation in {KV_DEL, KV_PURGE}:
+            return None
+        return self._parse(entry.key, entry.value)
+
+    def _parse(self, key: str, data: bytes | None) -> V | None:
+        try:
+            return self._model.from_json(data or b"")
+        except ValidationError:
+            # A value that a later version wrote must not stop this one from serving all the others.
+            _log.exception("passing over a value that does not fit its schema", bucket=self._name, key=key)
+            return None
+
+
+def _text(key: WorkloadKey | str) -> str:
+    return key if isinstance(key, str) else subjects.bucket_key(key)

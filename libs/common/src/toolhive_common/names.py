@@ -1,0 +1,66 @@
+"""Rules for the names that users give, and for the names made from what they run."""
+
+import re
+
+from toolhive_common.errors import ErrorCode, ToolHiveError
+
+__all__ = ["InvalidNameError", "check_workload_name", "default_workload_name", "sanitize_workload_name"]
+
+_WORKLOAD_NAME = re.compile(r"[a-zA-Z0-9._-]+")
+_FORBIDDEN = re.compile(r"[^a-zA-Z0-9._-]")
+_MAX_LENGTH = 100
+
+PACKAGE_SCHEMES = ("uvx://", "npx://", "go://")
+"""Schemes of packages that are built into an image before they run."""
+
+
+class InvalidNameError(ToolHiveError):
+    """A workload cannot be called that."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(
+            ErrorCode.INVALID_NAME,
+            f"invalid workload name {name[:120]!r}: {problem}; use 1 to {_MAX_LENGTH} letters, digits, dots, "
+            "underscores and dashes, such as 'my-server'",
+        )
+
+
+def check_workload_name(name: str) -> None:
+    """Refuse a name that could not be a file, a container or a NATS subject.
+
+    Raises
+    ------
+    InvalidNameError
+        Says which rule is broken.
+    """
+    if not name:
+        raise InvalidNameError(name, "it is empty")
+    if len(name) > _MAX_LENGTH:
+        raise InvalidNameError(name, f"it has {len(name)} characters")
+    if not _WORKLOAD_NAME.fullmatch(name):
+        raise InvalidNameError(name, "it has characters that are not allowed")
+    if ".." in name or name == ".":
+        raise InvalidNameError(name, "it would leave its folder")
+    if not name[0].isalnum():
+        raise InvalidNameError(name, "it must begin with a letter or a digit, as container names do")
+
+
+def sanitize_workload_name(text: str) -> str:
+    """Turn any text into an allowed name."""
+    name = _FORBIDDEN.sub("-", text.replace("..", "--"))[:_MAX_LENGTH].lstrip(".-_")
+    return name or "workload"
+
+
+def default_workload_name(source: str) -> str:
+    """Name a workload after what it runs, by ToolHive's rules.
+
+    Parameters
+    ----------
+    source
+        A ``uvx://``, ``npx://`` or ``go://`` package, or an image reference.
+    """
+    scheme = next((scheme for scheme in PACKAGE_SCHEMES if source.startswith(scheme)), None)
+    if scheme:
+        return sanitize_workload_name(re.sub(r"[/@.]", "-", source.removeprefix(scheme)).lstrip("-"))
+    last = source.rsplit("/", 1)[-1]
+    return sanitize_workload_name(re.split(r"[:@]", last)[0])

@@ -1,0 +1,47 @@
+"""The base classes of all wire models."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, model_serializer
+
+__all__ = ["OmitEmpty", "Wire"]
+
+
+class Wire(BaseModel):
+    """A frozen message.
+
+    Unknown keys are passed over, so that a newer peer can add some; ToolHive's own readers do the same.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Self:
+        """Parse JSON.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            The data is no JSON or does not fit the schema.
+        """
+        return cls.model_validate_json(data)
+
+    def to_json(self) -> bytes:
+        """Serialise to compact JSON, keys as on the wire."""
+        return self.model_dump_json(by_alias=True).encode()
+
+
+class OmitEmpty(Wire):
+    """A message that leaves out what is empty, as Go's ``omitempty`` does."""
+
+    always_written: ClassVar[frozenset[str]] = frozenset()
+    """Keys (as on the wire) that are written even when empty."""
+
+    @model_serializer(mode="wrap")
+    def _omit_empty(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        return {
+            key: value
+            for key, value in handler(self).items()
+            if key in self.always_written or value not in (None, "", 0, False, [], (), {})
+        }
