@@ -88,9 +88,7 @@ class Bucket(Generic[V]):
             store = await self._store()
             await store.purge(_text(key))
 
-    async def watch(
-        self, *, resync: timedelta = timedelta(seconds=30)
-    ) -> AsyncIterator[Snapshot[V] | Updated[V]]:
+    async def watch(self, *, resync: timedelta = timedelta(seconds=30)) -> AsyncIterator[Snapshot[V] | Updated[V]]:
         """Tell all values, then each change, for ever.
 
         A new snapshot is told after each reconnect and at each ``resync``, so that no change is missed for longer
@@ -113,7 +111,7 @@ class Bucket(Generic[V]):
             watcher = await (await self._store()).watchall()
         try:
             found: dict[str, V] = {}
-            while (entry := await asyncio.wait_for(watcher._updates.get(), 10)) is not None:  # noqa: SLF001  # the public iterator cannot tell the end of the initial values
+            while (entry := await _next_entry(watcher, 10)) is not None:
                 if (value := self._value(entry)) is not None:
                     found[entry.key] = value
             yield Snapshot(found)
@@ -122,14 +120,14 @@ class Bucket(Generic[V]):
                 if left <= 0:
                     return
                 try:
-                    entry = await asyncio.wait_for(watcher._updates.get(), min(left, 1.0))  # noqa: SLF001  # the same
+                    entry = await _next_entry(watcher, min(left, 1.0))
                 except TimeoutError:
                     continue
                 if entry is not None:
                     yield Updated(entry.key, self._value(entry))
         finally:
             with suppress(nats.errors.Error, TimeoutError):
-                await watcher.stop()
+                await watcher.stop()  # type: ignore[no-untyped-call]
 
     async def _store(self) -> KeyValue:
         return await self._bus.jetstream.key_value(self._name)
@@ -150,3 +148,9 @@ class Bucket(Generic[V]):
 
 def _text(key: WorkloadKey | str) -> str:
     return key if isinstance(key, str) else subjects.bucket_key(key)
+
+
+async def _next_entry(watcher: KeyValue.KeyWatcher, seconds: float) -> KeyValue.Entry | None:
+    """Wait for the next entry; ``None`` marks the end of the initial values, which ``__anext__`` would hide."""
+    entry = await asyncio.wait_for(watcher._updates.get(), seconds)  # noqa: SLF001  # no public way, see above
+    return entry if isinstance(entry, KeyValue.Entry) else None

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -49,7 +49,5 @@ async def listen_for_progress(bus: Bus, key: WorkloadKey) -> AsyncIterator["asyn
     try:
         yield queue
     finally:
-        try:
+        with suppress(nats.errors.Error):  # the connection may be gone, and the subscription with it
             await subscription.unsubscribe()
-        except nats.errors.Error:
-            pass  # the connection is gone, and the subscription with it

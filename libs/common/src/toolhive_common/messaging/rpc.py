@@ -77,7 +77,7 @@ def _handler(operation: Operation) -> Callable[[Request], Awaitable[None]]:
                 await _refuse(request, error.code, error.message)
             except ValidationError as error:
                 await _refuse(request, ErrorCode.INVALID_REQUEST, str(error))
-            except Exception:  # the top of this request: the next one must still be served
+            except Exception:  # noqa: BLE001  # the top of this request: the next one must still be served
                 _log.exception("a request to the agent failed")
                 await _refuse(request, ErrorCode.INTERNAL, "the agent failed; its log says why")
             else:
@@ -92,14 +92,14 @@ async def _refuse(request: Request, code: ErrorCode, message: str) -> None:
 
 
 async def ask_agent(
-    bus: Bus, agent: str, operation: AgentOperation, request: Wire, reply: type[R], *, timeout: float = 10.0
+    bus: Bus, agent: str, operation: AgentOperation, request: Wire, reply: type[R], *, patience: float = 10.0
 ) -> R:
     """Ask an agent and wait for its answer.
 
     Raises
     ------
     AgentUnreachableError
-        No agent of the name listens, or it took longer than ``timeout`` seconds.
+        No agent of the name listens, or it took longer than ``patience`` seconds.
     BusUnreachableError
         NATS does not answer.
     ToolHiveError
@@ -112,7 +112,7 @@ async def ask_agent(
             message = await bus.client.request(
                 f"{subjects.agent_service(agent)}.{operation}",
                 request.to_json(),
-                timeout=timeout,
+                timeout=patience,
                 headers={NATS_HEADER: correlation_id()} if correlation_id() else None,
             )
         except (nats.errors.NoRespondersError, nats.errors.TimeoutError) as error:

@@ -15,7 +15,12 @@ __all__ = ["ensure_topology", "wait_for_topology"]
 
 _log = structlog.get_logger(__name__)
 
-_BUCKETS = (subjects.DESIRED_BUCKET, subjects.OBSERVED_BUCKET, subjects.AGENTS_BUCKET, subjects.HANDSHAKES_BUCKET)
+_BUCKETS = (
+    subjects.DESIRED_BUCKET,
+    subjects.OBSERVED_BUCKET,
+    subjects.AGENTS_BUCKET,
+    subjects.HANDSHAKES_BUCKET,
+)
 _DUPLICATE_WINDOW = timedelta(minutes=10)
 """How long a retried event is recognised; longer than any outage that a process spends retrying in memory."""
 

@@ -29,9 +29,7 @@ class Readiness:
 
     def to_json(self) -> bytes:
         """Body that says the same."""
-        return orjson.dumps(
-            {"status": "unavailable" if self.problems else "ok", "problems": dict(self.problems)}
-        )
+        return orjson.dumps({"status": "unavailable" if self.problems else "ok", "problems": dict(self.problems)})
 
 
 async def readiness(checks: Mapping[str, Check]) -> Readiness:

@@ -13,9 +13,7 @@ from toolhive_common.observability.correlation import correlation_id
 __all__ = ["configure_logging"]
 
 
-def _add_correlation_id(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
+def _add_correlation_id(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if (current := correlation_id()) and "correlation_id" not in event:
         event["correlation_id"] = current
     return event
@@ -50,9 +48,7 @@ def configure_logging(service: str, *, level: str = "INFO") -> None:
         cache_logger_on_first_use=True,
     )
 
-    def add_service(
-        _logger: object, _method: str, event: MutableMapping[str, Any]
-    ) -> MutableMapping[str, Any]:
+    def add_service(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["service"] = service
         return event
 

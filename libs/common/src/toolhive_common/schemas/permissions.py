@@ -52,9 +52,7 @@ class PermissionProfile(OmitEmpty):
     def has_outbound_list(self) -> bool:
         """Whether outgoing connections are limited to named hosts or ports."""
         outbound = self.network.outbound if self.network else None
-        return bool(
-            outbound and not outbound.insecure_allow_all and (outbound.allow_host or outbound.allow_port)
-        )
+        return bool(outbound and not outbound.insecure_allow_all and (outbound.allow_host or outbound.allow_port))
 
 
 _NONE = PermissionProfile(name="none", network=NetworkPermissions(outbound=OutboundNetwork()))
@@ -64,4 +62,3 @@ _NETWORK = PermissionProfile(
 
 BUILTIN_PROFILES = {"none": _NONE, "stdio": _NONE.model_copy(update={"name": "stdio"}), "network": _NETWORK}
 """Profiles that are known by name. ``stdio`` is ToolHive's older name of ``none``."""
-

@@ -8,7 +8,7 @@ __all__ = ["FakeClock"]
 class FakeClock:
     """Call it for the time; it stands still until it is moved."""
 
-    def __init__(self, now: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:  # noqa: B008  # immutable
+    def __init__(self, now: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:  # immutable
         self.now = now
 
     def __call__(self) -> datetime:

@@ -34,9 +34,7 @@ class NatsServer:
 
     def settings(self, role: Role) -> BusSettings:
         """How a process of the role connects."""
-        return BusSettings(
-            url=self.url, role=role, password=_TEST_PASSWORD, name=f"test-{role}", reconnect_wait=0.1
-        )
+        return BusSettings(url=self.url, role=role, password=_TEST_PASSWORD, name=f"test-{role}", reconnect_wait=0.1)
 
     async def start(self) -> None:
         """Start it, and return when it answers."""

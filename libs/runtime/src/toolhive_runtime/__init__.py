@@ -1,0 +1,1 @@
+"""Container runtimes: what runs MCP servers, behind one interface."""
