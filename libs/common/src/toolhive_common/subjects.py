@@ -16,6 +16,7 @@ __all__ = [
     "EVENTS_STREAM",
     "HANDSHAKES_BUCKET",
     "OBSERVED_BUCKET",
+    "SYNCED_KEY",
     "McpFrameSubject",
     "agent_service",
     "bucket_key",
@@ -32,6 +33,9 @@ OBSERVED_BUCKET = "toolhive_observed"
 AGENTS_BUCKET = "toolhive_agents"
 HANDSHAKES_BUCKET = "toolhive_handshakes"
 """What a running stdio server answered to ``initialize``, so that an agent's restart does not ask it again."""
+
+SYNCED_KEY = "_meta.synced"
+"""Key of the `SyncMarker`. Watchers of a bucket are not told keys that begin with ``_``."""
 
 _PREFIX = "toolhive"
 

@@ -123,7 +123,7 @@ class Bucket(Generic[V]):
                     entry = await _next_entry(watcher, min(left, 1.0))
                 except TimeoutError:
                     continue
-                if entry is not None:
+                if entry is not None and not entry.key.startswith("_"):
                     yield Updated(entry.key, self._value(entry))
         finally:
             with suppress(nats.errors.Error, TimeoutError):
@@ -133,7 +133,7 @@ class Bucket(Generic[V]):
         return await self._bus.jetstream.key_value(self._name)
 
     def _value(self, entry: KeyValue.Entry) -> V | None:
-        if entry.operation in {KV_DEL, KV_PURGE}:
+        if entry.operation in {KV_DEL, KV_PURGE} or entry.key.startswith("_"):
             return None
         return self._parse(entry.key, entry.value)
 

@@ -19,6 +19,7 @@ __all__ = [
     "LastDeath",
     "ObservedPhase",
     "ObservedWorkload",
+    "SyncMarker",
     "WorkloadKey",
 ]
 
@@ -136,3 +137,13 @@ class AgentState(Wire):
     """Why the agent can run nothing right now, and what to do; empty when it can."""
     problem_code: ErrorCode | None = None
     beat_at: datetime
+
+
+class SyncMarker(Wire):
+    """Value of `subjects.SYNCED_KEY` in ``toolhive_desired``: all that the database declares is in the bucket.
+
+    Only then does a missing key mean that a container is an orphan. A NATS server that lost its disk must not
+    make the agents remove everything before the API has declared it again.
+    """
+
+    synced_at: datetime
