@@ -3,11 +3,15 @@
 deploy/nats/nats.conf   from toolhive_common.access
 """
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from toolhive_common import __version__
 from toolhive_common.access import Role, access_of
+from toolhive_common.schemas.asyncapi import asyncapi_document, event_schema
+from toolhive_common.schemas.events import EventType
 
 ROOT = Path(__file__).parent.parent
 
@@ -54,7 +58,18 @@ def _subjects(subjects: tuple[str, ...]) -> str:
 
 def generated() -> Mapping[Path, str]:
     """Contents of all generated files by path."""
-    return {ROOT / "deploy/nats/nats.conf": nats_config()}
+    return {
+        ROOT / "deploy/nats/nats.conf": nats_config(),
+        ROOT / "docs/events/asyncapi.json": _json(asyncapi_document(__version__)),
+        **{
+            ROOT / f"docs/events/{str(event_type).replace('.', '-')}.schema.json": _json(event_schema(event_type))
+            for event_type in EventType
+        },
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2) + "\n"
 
 
 def main() -> int:

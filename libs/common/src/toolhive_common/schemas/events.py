@@ -1,6 +1,6 @@
 """Lifecycle events: CloudEvents 1.0 in JSON, one class for each type's data.
 
-This is the only place where events are defined. ``docs/events.asyncapi.yaml`` and the JSON Schemas beside it are
+This is the only place where events are defined. ``docs/events/asyncapi.json`` and the JSON Schemas beside it are
 generated from here. An event names a fact in the past tense, and is kept in the stream ``TOOLHIVE_EVENTS``.
 """
 
