@@ -1,6 +1,7 @@
 """Write, or check with --check, every file that is generated from code.
 
 deploy/nats/nats.conf   from toolhive_common.access
+docs/events/            from toolhive_common.schemas.events
 """
 
 import json
