@@ -8,6 +8,7 @@ import structlog
 from nats.js.api import KeyValueConfig, RetentionPolicy, StorageType, StreamConfig
 
 from toolhive_common import subjects
+from toolhive_common.access import Role, access_of
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.messaging.bus import Bus, translated
 
@@ -56,12 +57,12 @@ async def ensure_topology(bus: Bus, *, events_kept: timedelta) -> None:
 
 
 async def wait_for_topology(bus: Bus, *, pause: timedelta = timedelta(seconds=1)) -> None:
-    """Return as soon as the API has made the stream and all buckets."""
+    """Return as soon as the API has made what this process may read of the stream and the buckets."""
     while True:
         await bus.wait_connected()
         try:
             with translated(bus):
-                for stream in (subjects.EVENTS_STREAM, *(f"KV_{bucket}" for bucket in _BUCKETS)):
+                for stream in _visible_streams(bus.settings.role):
                     await bus.jetstream.stream_info(stream)
         except nats.js.errors.NotFoundError:
             _log.info("waiting for the API to make the stream and the buckets")
@@ -70,3 +71,9 @@ async def wait_for_topology(bus: Bus, *, pause: timedelta = timedelta(seconds=1)
         else:
             return
         await asyncio.sleep(pause.total_seconds())
+
+
+def _visible_streams(role: Role) -> tuple[str, ...]:
+    allowed = access_of(role).publish
+    streams = (subjects.EVENTS_STREAM, *(f"KV_{bucket}" for bucket in _BUCKETS))
+    return tuple(stream for stream in streams if f"$JS.API.STREAM.INFO.{stream}" in allowed)

@@ -43,8 +43,7 @@ class NatsServer:
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603  # a test's own program
                 [
                     _program(),
-                    *("--config", str(self._config), "--addr", "127.0.0.1", "--port", str(self._port)),
-                    *("--store_dir", str(self._folder / "jetstream")),
+                    *("--config", str(self._own_config()), "--addr", "127.0.0.1", "--port", str(self._port)),
                 ],
                 env={**os.environ, **passwords},
                 stdout=log,
@@ -71,6 +70,14 @@ class NatsServer:
     async def __aexit__(self, *_exc: object) -> None:
         """End it."""
         await self.kill()
+
+    def _own_config(self) -> Path:
+        """Production's configuration, but for the folder of the data and the fixed port of the monitoring."""
+        text = self._config.read_text().replace('"/data"', f'"{self._folder / "jetstream"}"')
+        lines = [line for line in text.splitlines() if not line.startswith("http_port")]
+        own = self._folder / "nats.conf"
+        own.write_text("\n".join(lines) + "\n")
+        return own
 
     async def _answers(self) -> bool:
         try:
