@@ -1,0 +1,67 @@
+"""One stack for all integration tests, and workloads that are gone after each test."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .support.engine import build_image, containers_of
+from .support.stack import Stack, until
+
+ODD_SERVER = "toolhive-test-server:1"
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    running = Stack()
+    running.down()
+    asyncio.run(running.up())
+    yield running
+    running.down()
+
+
+@pytest.fixture(scope="session")
+def odd_server() -> str:
+    """An image of the server with bad habits."""
+    base = os.environ.get("BASE_IMAGE", "toolhive-base:bookworm")
+    build_image(ODD_SERVER, Path(__file__).parent / "servers", base)
+    return ODD_SERVER
+
+
+@pytest.fixture
+async def api(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    """The API; after the test every workload is deleted, and nothing of them may be left."""
+    async with httpx.AsyncClient(base_url=stack.api_url, timeout=300) as client:
+        yield client
+        await stack.ready()
+        listed = (await client.get("/api/v1beta/workloads", params={"all": "true"})).json()["workloads"] or []
+        if listed:
+            names = [workload["name"] for workload in listed]
+            assert (await client.post("/api/v1beta/workloads/delete", json={"names": names})).status_code == 202
+
+        async def gone() -> bool:
+            return not (await client.get("/api/v1beta/workloads", params={"all": "true"})).json()["workloads"]
+
+        await until("all workloads are gone", gone)
+        assert containers_of(stack.agent) == []
+
+
+@pytest.fixture(autouse=True)
+def _explain_failures(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    report = getattr(request.node, "failed_report", None)
+    stack = request.node.funcargs.get("stack") if hasattr(request.node, "funcargs") else None
+    if report and stack:
+        for service in ("api", "runtime-agent", "proxy", "nats"):
+            request.node.add_report_section("call", f"{service} log", stack.logs(service)[-4000:])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.when == "call" and report.failed:
+        item.failed_report = report  # type: ignore[attr-defined]
+    return report  # type: ignore[return-value]

@@ -1,0 +1,43 @@
+"""Workloads of the tests, made and asked through the REST API."""
+
+from typing import Any
+
+import httpx
+
+from .stack import until
+
+__all__ = ["created", "ready_at", "reaches", "url_of"]
+
+
+async def created(api: httpx.AsyncClient, name: str, image: str, **settings: Any) -> None:
+    """Make a workload, and return when it is accepted."""
+    answer = await api.post("/api/v1beta/workloads", json={"name": name, "image": image, **settings})
+    assert answer.status_code == 201, answer.text
+
+
+async def reaches(api: httpx.AsyncClient, name: str, status: str, *, seconds: float = 60) -> dict[str, Any]:
+    """Return the listed workload as soon as it has the status."""
+
+    async def has_it() -> dict[str, Any] | None:
+        listed = (await api.get("/api/v1beta/workloads", params={"all": "true"})).json()["workloads"] or []
+        found = [workload for workload in listed if workload["name"] == name]
+        return found[0] if found and found[0]["status"] == status else None
+
+    return await until(f"{name} is {status}", has_it, seconds=seconds)
+
+
+async def url_of(api: httpx.AsyncClient, name: str) -> str:
+    """Where clients connect to."""
+    return str((await reaches(api, name, "running"))["url"])
+
+
+async def ready_at(api: httpx.AsyncClient, name: str) -> str:
+    """The same, once the proxy serves it."""
+    url = await url_of(api, name)
+
+    async def serves() -> bool:
+        async with httpx.AsyncClient() as client:
+            return (await client.get(url.removesuffix("/mcp") + "/health")).status_code == 200
+
+    await until(f"the proxy serves {name}", serves)
+    return url
