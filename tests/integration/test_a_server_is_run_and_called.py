@@ -11,7 +11,7 @@ from mcp import Client
 from .support.engine import containers_of, inspect
 from .support.events import events_of, in_order, types_of
 from .support.stack import Stack
-from .support.workloads import created, ready_at, reaches
+from .support.workloads import created, reaches, ready_at
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 

@@ -7,7 +7,7 @@ from mcp import Client
 from .support.engine import docker
 from .support.events import events_of
 from .support.stack import Stack
-from .support.workloads import created, ready_at, reaches
+from .support.workloads import created, reaches, ready_at
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -123,7 +123,7 @@ async def test_a_server_that_dies_in_a_call_fails_it_and_serves_the_next(
     await created(api, "fragile", odd_server)
     url = await ready_at(api, "fragile")
     async with Client(url) as client:
-        with pytest.raises(Exception, match="exited|died|restarted"):
+        with pytest.raises(Exception, match=r"exited|died|restarted"):
             await client.call_tool("die", {"code": 7})
     url = await ready_at(api, "fragile")
     async with Client(url) as client:

@@ -6,7 +6,7 @@ import httpx
 
 from .stack import until
 
-__all__ = ["created", "ready_at", "reaches", "url_of"]
+__all__ = ["created", "reaches", "ready_at", "url_of"]
 
 
 async def created(api: httpx.AsyncClient, name: str, image: str, **settings: Any) -> None:

@@ -1,0 +1,195 @@
+"""A container engine that is not there, that lets nobody in, or that is started again under running workloads."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from toolhive_common import subjects
+from toolhive_common.access import Role
+from toolhive_common.messaging.bucket import Bucket
+from toolhive_common.messaging.bus import Bus, open_bus
+from toolhive_common.messaging.events import EventLog
+from toolhive_common.messaging.topology import ensure_topology
+from toolhive_common.schemas.events import EventType
+from toolhive_common.schemas.state import DesiredWorkload, ObservedPhase, ObservedWorkload, WorkloadKey
+from toolhive_common.testing.factories import a_desired, a_run_config
+from toolhive_common.testing.nats_server import NatsServer
+
+from .support.stack import ROOT, Stack, until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+
+@contextmanager
+def _agent_with(stack: Stack, **settings: str) -> Iterator[Stack]:
+    """Run the stack's agent with other settings."""
+    changed = Stack(stack.project, stack.agent, stack.api_port, stack.proxy_port, stack.nats_port, settings)
+    changed.compose("up", "--detach", "--no-build", "--no-deps", "runtime-agent")
+    try:
+        yield changed
+    finally:
+        stack.compose("up", "--detach", "--no-build", "--no-deps", "runtime-agent")
+        asyncio.run(stack.ready())
+
+
+def _refusal(stack: Stack, sentence: str) -> str:
+    async def refused() -> str:
+        async with httpx.AsyncClient(base_url=stack.api_url, timeout=60) as client:
+            answer = await client.post("/api/v1beta/workloads", json={"name": "hasty", "image": "x:1"})
+            listed = (await client.get("/api/v1beta/workloads", params={"all": "true"})).json()["workloads"]
+        return answer.text if answer.status_code == 503 and sentence in answer.text and not listed else ""
+
+    return str(asyncio.run(until("the API refuses and says why", refused)))
+
+
+def test_a_socket_without_permission_is_named_with_the_cure(stack: Stack) -> None:
+    with _agent_with(stack, DOCKER_GID="65534"):
+        assert "group" in _refusal(stack, "ermission")
+
+
+def test_an_engine_that_does_not_run_is_named(stack: Stack) -> None:
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+        path = Path(folder) / "engine.sock"
+        listener.bind(str(path))  # bound and never listening: refuses, as a socket does whose engine died
+        path.chmod(0o666)
+        Path(folder).chmod(0o755)
+        with _agent_with(stack, TOOLHIVE_ENGINE_SOCKET=str(path)):
+            assert _refusal(stack, "engine") or _refusal(stack, "runtime")
+
+
+class _Engine:
+    """A Docker engine of this test's own, which it may kill."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.socket = folder / "engine.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        flags = {
+            "data-root": self._folder / "data",
+            "exec-root": self._folder / "exec",
+            "pidfile": self._folder / "engine.pid",
+            "host": f"unix://{self.socket}",
+        }
+        with (self._folder / "engine.log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: ASYNC220  # starting is quick
+                [
+                    "dockerd",
+                    "--bridge=none",
+                    "--iptables=false",
+                    *(f"--{name}={value}" for name, value in flags.items()),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+
+        async def answers() -> bool:
+            return "true" in self.docker("info", "--format", "{{if .ServerVersion}}true{{end}}")
+
+        await until("the engine answers", answers, seconds=90)
+
+    async def kill(self) -> None:
+        assert self._process
+        self._process.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(self._process.wait)
+
+    async def stop(self) -> None:
+        assert self._process
+        self._process.terminate()
+        await asyncio.to_thread(self._process.wait)
+
+    def docker(self, *arguments: str, data: bytes | None = None) -> str:
+        command = ["docker", "--host", f"unix://{self.socket}", *arguments]
+        return subprocess.run(command, capture_output=True, check=False, input=data, timeout=120).stdout.decode()
+
+    def running(self) -> list[str]:
+        return self.docker("ps", "--format", "{{.Names}}").split()
+
+
+@asynccontextmanager
+async def _own_engine(image: str) -> AsyncIterator[_Engine]:
+    with tempfile.TemporaryDirectory(prefix="toolhive-engine-", ignore_cleanup_errors=True) as folder:
+        engine = _Engine(Path(folder))
+        await engine.start()
+        try:
+            saved = subprocess.run(["docker", "save", image], capture_output=True, check=True).stdout  # noqa: ASYNC221
+            engine.docker("load", data=saved)
+            yield engine
+        finally:
+            left = engine.docker("ps", "--all", "--quiet").split()
+            if left:
+                engine.docker("rm", "--force", *left)
+            await engine.stop()
+
+
+@asynccontextmanager
+async def _own_agent(engine: _Engine, nats_url: str, log: Path) -> AsyncIterator[None]:
+    environment = {
+        **os.environ,
+        "TOOLHIVE_NATS_URL": nats_url,
+        "TOOLHIVE_NATS_PASSWORD": "test",
+        "TOOLHIVE_DOCKER_SOCKET": str(engine.socket),
+        "TOOLHIVE_PORT": "18099",
+        "TOOLHIVE_RESTART_DELAY": "1",
+    }
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "toolhive_agent", env=environment, stdout=output, stderr=output
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _declare(bus: Bus, name: str, image: str) -> None:
+    wish = a_desired(name, run_config=a_run_config(name, image=image))
+    await Bucket(bus, subjects.DESIRED_BUCKET, DesiredWorkload).put(wish.key, wish)
+
+
+async def _runs(bus: Bus, name: str, *, restarts: int) -> bool:
+    seen = await Bucket(bus, subjects.OBSERVED_BUCKET, ObservedWorkload).get(WorkloadKey.default(name))
+    return bool(seen and seen.phase is ObservedPhase.RUNNING and seen.restarts >= restarts)
+
+
+async def test_workloads_come_back_once_when_the_engine_was_killed_and_started_again(
+    odd_server: str, tmp_path: Path
+) -> None:
+    names = ["engine-a", "engine-b"]
+    async with (
+        NatsServer(tmp_path, ROOT / "deploy/nats/nats.conf") as nats,
+        open_bus(nats.settings(Role.API)) as bus,
+        _own_engine(odd_server) as engine,
+    ):
+        await bus.wait_connected()
+        await ensure_topology(bus, events_kept=timedelta(days=1))
+        async with _own_agent(engine, nats.url, tmp_path / "agent.log"):
+            for name in names:
+                await _declare(bus, name, odd_server)
+            for name in names:
+                await until(f"{name} runs", lambda name=name: _runs(bus, name, restarts=0), seconds=60)
+            await engine.kill()
+            await engine.start()
+            for name in names:
+                await until(f"{name} runs again", lambda name=name: _runs(bus, name, restarts=1), seconds=90)
+            assert sorted(engine.running()) == names
+            log = EventLog(bus)
+            died = [
+                stored.event
+                async for stored in log.read(1, follow=False)
+                if stored.event.type is EventType.CONTAINER_DIED
+            ]
+            assert {event.key.name for event in died} == set(names)
