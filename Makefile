@@ -23,7 +23,7 @@ $(SETUP): $(UV) requirements/dev.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 	@$(UV) pip install --quiet --native-tls --python .venv --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
 	@touch $@
 
-LOCKS := uv dev api runtime-agent proxy
+LOCKS := uv build nats dev api runtime-agent proxy
 
 .PHONY: lock
 lock: $(UV) ## Resolve the requirements anew
