@@ -3,6 +3,7 @@
 ARG BASE_IMAGE=python:3.13-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
+LABEL toolhive.stage=build
 WORKDIR /build
 # What a TLS-inspecting proxy needs to be trusted for; empty elsewhere. The final stage does not get it.
 COPY deploy/ca/ /usr/local/share/ca-certificates/

@@ -4,18 +4,34 @@ PYTHON ?= python3
 UV := .cache/uv-venv/bin/uv
 BIN := .venv/bin
 PACKAGES := libs/common libs/runtime services/api services/runtime-agent services/proxy cli
+SOURCES := $(addsuffix /src,$(PACKAGES))
 SETUP := .venv/.ready
+STEP := scripts/step
 
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: ## Bring the stack up, run an MCP server from PyPI in it, and call a tool of it
+	@$(STEP) "tools" $(MAKE) --no-print-directory setup
+	@scripts/stack-up
+	@$(BIN)/python scripts/demo.py
+
+.PHONY: up
+up: ## Bring the stack up (see compose.yaml)
+	@scripts/stack-up
+
+.PHONY: down
+down: ## Remove the stack, the servers it runs, and their data
+	@scripts/stack-down
 
 .PHONY: setup
 setup: $(SETUP) ## Install everything a checkout needs into .venv
 
 $(UV):
 	@scripts/python-venv $(PYTHON) .cache/uv-venv
-	@.cache/uv-venv/bin/pip install --quiet --require-hashes -r requirements/uv.txt
+	@.cache/uv-venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 
 $(SETUP): $(UV) requirements/dev.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
@@ -35,3 +51,32 @@ lock: $(UV) ## Resolve the requirements anew
 .PHONY: generate
 generate: setup ## Write the files that are generated from code
 	@$(BIN)/python scripts/generate.py
+
+.PHONY: format
+format: setup ## Format the code
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+.PHONY: check
+check: setup ## Format, lint, types, layers, generated files and unit tests; under a minute
+	@$(STEP) "format" $(BIN)/ruff format --check --quiet .
+	@$(STEP) "lint" $(BIN)/ruff check --quiet .
+	@$(STEP) "scripts" scripts/check-scripts
+	@$(STEP) "types" $(BIN)/mypy --no-error-summary $(SOURCES)
+	@$(STEP) "layers" $(BIN)/lint-imports --no-logo
+	@$(STEP) "generated files" $(BIN)/python scripts/generate.py --check
+	@$(STEP) "compose.yaml" scripts/check-compose
+	@$(STEP) "unit tests" $(BIN)/pytest -m "not engine and not stack" -n 2 -q
+
+.PHONY: test
+test: ## Everything: set up what the tests need, and run them all
+	@scripts/test
+
+.PHONY: images
+images: ## Build the images of the stack; what has not changed is not built again
+	@scripts/ensure-engine
+	@scripts/build-images
+
+.PHONY: clean
+clean: down ## Remove the images, caches and environments too
+	@scripts/remove-images
+	@rm -rf .cache .venv

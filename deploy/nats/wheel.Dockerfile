@@ -1,6 +1,7 @@
 # NATS where the official image cannot be pulled: the same server from a wheel whose hash is pinned (docs/adr/0004).
 ARG BASE_IMAGE=python:3.13-slim-bookworm
 FROM ${BASE_IMAGE} AS build
+LABEL toolhive.stage=build
 COPY deploy/ca/ /usr/local/share/ca-certificates/
 RUN update-ca-certificates >/dev/null 2>&1
 ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
