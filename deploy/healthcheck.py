@@ -1,8 +1,6 @@
-"""Ask the service in this container whether it lives; the container's HEALTHCHECK."""
+"""Ask the service in this container whether it lives; the container's HEALTHCHECK. Any error fails the check."""
 
 import os
-import sys
 from urllib.request import urlopen
 
-with urlopen(f"http://127.0.0.1:{os.environ['TOOLHIVE_PORT']}/healthz", timeout=3) as answer:  # noqa: S310
-    sys.exit(0 if answer.status == 200 else 1)
+urlopen(f"http://127.0.0.1:{os.environ['TOOLHIVE_PORT']}/healthz", timeout=3).close()
