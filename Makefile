@@ -61,7 +61,7 @@ check: setup ## Format, lint, types, layers, generated files and unit tests; und
 	@$(STEP) "format" $(BIN)/ruff format --check --quiet .
 	@$(STEP) "lint" $(BIN)/ruff check --quiet .
 	@$(STEP) "scripts" scripts/check-scripts
-	@$(STEP) "types" $(BIN)/mypy --no-error-summary $(SOURCES)
+	@$(STEP) "types" $(BIN)/mypy --no-error-summary $(SOURCES) scripts/*.py
 	@$(STEP) "layers" $(BIN)/lint-imports --no-logo
 	@$(STEP) "generated files" $(BIN)/python scripts/generate.py --check
 	@$(STEP) "compose.yaml" scripts/check-compose

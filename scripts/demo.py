@@ -12,6 +12,7 @@ import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,10 @@ def settings() -> dict[str, str]:
 @asynccontextmanager
 async def lifecycle_events() -> AsyncIterator[None]:
     """Print the workload's events from now on, as they happen."""
-    follower = await asyncio.create_subprocess_exec(THV, "events", "--follow", NAME, stdout=PIPE, stderr=STDOUT)
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    follower = await asyncio.create_subprocess_exec(
+        *(THV, "events", "--follow", "--workload", NAME, "--from", now), stdout=PIPE, stderr=STDOUT
+    )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(print_lines(follower, "event  "))
         try:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Say which port of the stack another program holds, before compose does so less clearly.
 
-Usage: scripts/check-ports NAME=PORT...        such as TOOLHIVE_API_PORT=8080
+Usage: scripts/check_ports.py NAME=PORT...        such as TOOLHIVE_API_PORT=8080
 Environment: COMPOSE_PROJECT_NAME, whose own containers may hold them.
 """
 
@@ -9,6 +9,8 @@ import os
 import socket
 import subprocess
 import sys
+
+HIGHEST_PORT = 65535
 
 
 def is_free(port: int) -> bool:
@@ -36,8 +38,10 @@ def main() -> int:
     status = 0
     for argument in sys.argv[1:]:
         variable, _, text = argument.partition("=")
-        if not text.isdecimal() or not 0 < int(text) < 65536:
-            print(f"error: {variable}={text} is no port; it must be a number from 1 to 65535", file=sys.stderr)
+        if not text.isdecimal() or not 0 < int(text) <= HIGHEST_PORT:
+            print(
+                f"error: {variable}={text} is no port; it must be a number from 1 to {HIGHEST_PORT}", file=sys.stderr
+            )
             status = 1
             continue
         port = int(text)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write .env, what compose reads: passwords, ports and names of this stack. Only what is missing is added.
 
-Usage: scripts/configure
+Usage: scripts/configure.py
 """
 
 import os
@@ -42,7 +42,9 @@ def main() -> int:
     """Add what is missing, and bring the socket's group up to date."""
     path = ROOT / ".env"
     there = read(path)
-    socket = Path(os.environ.get("TOOLHIVE_ENGINE_SOCKET") or there.get("TOOLHIVE_ENGINE_SOCKET", "/var/run/docker.sock"))
+    socket = Path(
+        os.environ.get("TOOLHIVE_ENGINE_SOCKET") or there.get("TOOLHIVE_ENGINE_SOCKET", "/var/run/docker.sock")
+    )
     wanted = {
         "COMPOSE_PROJECT_NAME": "toolhive",
         "TOOLHIVE_API_PORT": "8080",
@@ -54,7 +56,7 @@ def main() -> int:
     }
     if wanted == there:
         return 0
-    text = "# Made by scripts/configure. Change what you like; `make up` applies it.\n"
+    text = "# Made by scripts/configure.py. Change what you like; `make up` applies it.\n"
     text += "".join(f"{name}={value}\n" for name, value in wanted.items())
     draft = path.with_suffix(".draft")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

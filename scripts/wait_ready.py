@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Wait until each service of the stack is ready, and where one is not say why.
 
-Usage: scripts/wait-ready [SECONDS]
+Usage: scripts/wait_ready.py [SECONDS]
 Each service is asked for /readyz from inside its container; NATS only has to run: no other is ready without it.
 """
 
