@@ -49,6 +49,7 @@ def main() -> int:
         "COMPOSE_PROJECT_NAME": "toolhive",
         "TOOLHIVE_API_PORT": "8080",
         "TOOLHIVE_PROXY_PORT": "8081",
+        "TOOLHIVE_NATS_PORT": "4222",
         **{f"TOOLHIVE_NATS_{role}_PASSWORD": secrets.token_hex(24) for role in ROLES},
         **own_authorities(),
         **there,
