@@ -8,6 +8,7 @@ from typing import Protocol
 
 __all__ = [
     "Attachment",
+    "BuilderOptions",
     "ContainerEvent",
     "ContainerEventKind",
     "ContainerSpec",
