@@ -130,7 +130,11 @@ class Bucket(Generic[V]):
                 await watcher.stop()  # type: ignore[no-untyped-call]
 
     async def _store(self) -> KeyValue:
-        return await self._bus.jetstream.key_value(self._name)
+        try:
+            return await self._bus.jetstream.key_value(self._name)
+        except nats.js.errors.NotFoundError as error:
+            # Between a NATS server's start without its disk and the API's making of the buckets.
+            raise self._bus.unreachable(f"the bucket {self._name} is not made yet") from error
 
     def _value(self, entry: KeyValue.Entry) -> V | None:
         if entry.operation in {KV_DEL, KV_PURGE} or entry.key.startswith("_"):

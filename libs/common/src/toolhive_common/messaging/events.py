@@ -61,7 +61,10 @@ class EventLog:
             NATS does not answer.
         """
         with translated(self._bus):
-            info = await self._bus.jetstream.stream_info(subjects.EVENTS_STREAM)
+            try:
+                info = await self._bus.jetstream.stream_info(subjects.EVENTS_STREAM)
+            except nats.js.errors.NotFoundError as error:
+                raise self._bus.unreachable(f"the stream {subjects.EVENTS_STREAM} is not made yet") from error
         return info.state.last_seq
 
     async def first_sequence_since(self, time: datetime) -> int:
