@@ -111,6 +111,9 @@ class CreateRequest(OmitEmpty):
     ``labels`` and ``publish`` are additions to ToolHive's keys, for what ``thv run`` can say.
     """
 
+    # Left out it means true, so that a false must be written: the answer of GET, sent again, makes the same workload.
+    always_written: ClassVar[frozenset[str]] = frozenset({"network_isolation"})
+
     name: str = ""
     image: str = ""
     url: str = ""
