@@ -1,0 +1,1 @@
+"""Doors to outside systems: they translate and never decide."""

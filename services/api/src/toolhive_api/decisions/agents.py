@@ -1,0 +1,32 @@
+"""Whether an agent can take work."""
+
+from datetime import datetime, timedelta
+
+from toolhive_common.errors import ErrorCode
+from toolhive_common.schemas.state import AgentState
+from toolhive_api.models.verdicts import Rejection
+
+__all__ = ["MAX_SILENCE", "refuse_agent"]
+
+MAX_SILENCE = timedelta(seconds=15)
+"""Age of a heartbeat after which its agent counts as gone: three beats."""
+
+
+def refuse_agent(name: str, state: AgentState | None, *, now: datetime) -> Rejection | None:
+    """Say why the agent cannot run anything now, if it cannot."""
+    if state is None:
+        return Rejection(
+            ErrorCode.AGENT_UNREACHABLE,
+            f"no agent named {name!r} has reported yet; check that the runtime-agent runs "
+            "(`docker compose ps runtime-agent`) and try again",
+        )
+    silence = now - state.beat_at
+    if silence > MAX_SILENCE:
+        return Rejection(
+            ErrorCode.AGENT_UNREACHABLE,
+            f"the agent {name!r} has been silent for {silence.total_seconds():.0f} seconds; check that the "
+            "runtime-agent runs (`docker compose ps runtime-agent`) and try again",
+        )
+    if state.problem:
+        return Rejection(state.problem_code or ErrorCode.ENGINE_ERROR, state.problem)
+    return None

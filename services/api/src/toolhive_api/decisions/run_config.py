@@ -1,0 +1,267 @@
+"""From a user's request to the RunConfig that an agent runs, by ToolHive's rules and defaults.
+
+A setting that this version does not act on is refused by name: whoever sets a limit must not believe that it holds
+when it does not.
+"""
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from toolhive_common.errors import ErrorCode
+from toolhive_common.names import PACKAGE_SCHEMES, InvalidNameError, check_workload_name
+from toolhive_common.schemas.permissions import BUILTIN_PROFILES, PermissionProfile
+from toolhive_common.schemas.runconfig import ProxyMode, RunConfig, Transport
+from toolhive_common.schemas.workload import CreateRequest
+from toolhive_api.decisions.mounts import refuse_mounts
+from toolhive_api.models.verdicts import Rejection
+
+__all__ = ["AUTOMATIC_VARIABLES", "DEFAULT_GROUP", "OWN_LABELS", "Surroundings", "plan_run_config"]
+
+AUTOMATIC_VARIABLES = frozenset({"MCP_TRANSPORT", "MCP_PORT", "FASTMCP_PORT"})
+"""Set for every server, over what the user gives."""
+OWN_LABELS = "toolhive"
+"""Prefix of the container labels that users cannot give."""
+DEFAULT_GROUP = "default"
+
+_MAX_BYTES = 768 * 1024
+"""A RunConfig travels in one NATS message, of which 1 MiB is the limit."""
+_HTTP_TRANSPORTS = frozenset({Transport.SSE, Transport.STREAMABLE_HTTP})
+_IMAGE = re.compile(r"[^\s\x00-\x1f]{1,512}")
+_VARIABLE = re.compile(r"[^=\x00]+")
+_LABEL_NAME = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
+_PUBLISHED = re.compile(r"(\d{1,5}:)?\d{1,5}")
+_PACKAGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._+\-]{0,127}")
+_BUILD_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+_MAX_PORT = 65535
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Facts that a request is judged against."""
+
+    groups: Collection[str]
+    proxy_port: int
+    """The one port that clients connect to."""
+    free_target_port: int
+    """Port for an HTTP server whose user named none."""
+
+
+def plan_run_config(request: CreateRequest, around: Surroundings) -> RunConfig | Rejection:
+    """Build the RunConfig, or say by name what in the request is wrong or not supported."""
+    for check in _CHECKS:
+        if (rejection := check(request, around)) is not None:
+            return rejection
+    planned = _build(request, around)
+    if len(planned.to_json()) > _MAX_BYTES:
+        return _invalid(f"the request is too large: at most {_MAX_BYTES // 1024} KiB; shorten env_vars or arguments")
+    return planned
+
+
+def _build(request: CreateRequest, around: Surroundings) -> RunConfig:
+    transport = _transport(request)
+    target_port = (request.target_port or around.free_target_port) if transport in _HTTP_TRANSPORTS else 0
+    automatic = {"MCP_TRANSPORT": str(transport)}
+    if target_port:
+        automatic |= {"MCP_PORT": str(target_port), "FASTMCP_PORT": str(target_port)}
+    return RunConfig(
+        image=request.image,
+        name=request.name,
+        container_name=request.name,
+        base_name=request.name,
+        transport=transport,
+        port=around.proxy_port,
+        target_port=target_port,
+        cmd_args=request.cmd_arguments,
+        env_vars={**request.env_vars, **automatic},
+        volumes=request.volumes,
+        publish=request.publish,
+        permission_profile=_profile(request),
+        isolate_network=request.network_isolation is not False,
+        container_labels={**request.labels, **_own_labels(request.name, transport, around.proxy_port)},
+        proxy_mode=ProxyMode.STREAMABLE_HTTP,
+        group=request.group or DEFAULT_GROUP,
+        runtime_config=request.runtime_config,
+    )
+
+
+def _own_labels(name: str, transport: Transport, proxy_port: int) -> dict[str, str]:
+    return {
+        "toolhive": "true",
+        "toolhive-name": name,
+        "toolhive-basename": name,
+        "toolhive-transport": str(transport),
+        "toolhive-port": str(proxy_port),
+    }
+
+
+def _transport(request: CreateRequest) -> Transport:
+    return Transport(request.transport) if request.transport else Transport.STDIO
+
+
+def _profile(request: CreateRequest) -> PermissionProfile:
+    return request.permission_profile or BUILTIN_PROFILES["network"]
+
+
+def _invalid(message: str) -> Rejection:
+    return Rejection(ErrorCode.INVALID_REQUEST, message)
+
+
+def _unsupported(setting: str, advice: str) -> Rejection:
+    return Rejection(
+        ErrorCode.UNSUPPORTED_SETTING, f"{setting} is not supported by this version of ToolHive for Python; {advice}"
+    )
+
+
+_Check = Callable[[CreateRequest, Surroundings], Rejection | None]
+
+
+def _refuse_unsupported(request: CreateRequest, _around: Surroundings) -> Rejection | None:
+    given = {
+        "url": request.url,
+        "registry": request.registry,
+        "server": request.server,
+        "secrets": request.secrets,
+        "oidc": request.oidc,
+        "oauth_config": request.oauth_config,
+        "authz_config": request.authz_config,
+        "tools": request.tools,
+        "tools_override": request.tools_override,
+        "headers": request.headers,
+        "header_forward": request.header_forward,
+        "trust_proxy_headers": request.trust_proxy_headers,
+        "allow_docker_gateway": request.allow_docker_gateway,
+    }
+    found = [name for name, value in given.items() if value]
+    return _unsupported(", ".join(found), "leave it out of the request") if found else None
+
+
+def _refuse_name(request: CreateRequest, _around: Surroundings) -> Rejection | None:
+    try:
+        check_workload_name(request.name)
+    except InvalidNameError as error:
+        return Rejection(error.code, error.message)
+    return None
+
+
+def _refuse_image(request: CreateRequest, _around: Surroundings) -> Rejection | None:
+    if not request.image:
+        return _invalid("image is missing; give an image or a package such as 'uvx://mcp-server-time'")
+    scheme, separator, rest = request.image.partition("://")
+    if not _IMAGE.fullmatch(request.image) or request.image.startswith("-") or (separator and not rest):
+        return _invalid(f"image {request.image[:120]!r} is neither an image reference nor a package")
+    if separator and scheme in {"http", "https"}:
+        return _unsupported("a remote server", "give an image or a package")
+    if separator and not request.image.startswith(PACKAGE_SCHEMES):
+        return _invalid(f"image {request.image[:120]!r}: packages begin with {', '.join(PACKAGE_SCHEMES)}")
+    return None
+
+
+def _refuse_transport(request: CreateRequest, _around: Surroundings) -> Rejection | None:
+    supported = (Transport.STDIO, Transport.SSE, Transport.STREAMABLE_HTTP)
+    if request.transport == Transport.INSPECTOR:
+        return _unsupported("transport 'inspector'", f"use one of {', '.join(supported)}")
+    if request.transport and request.transport not in supported:
+        return _invalid(f"transport {request.transport[:40]!r} is not known; use one of {', '.join(supported)}")
+    if request.proxy_mode == ProxyMode.SSE:
+        return _unsupported("proxy_mode 'sse'", "leave it out; clients connect with streamable HTTP")
+    if request.proxy_mode not in {"", ProxyMode.STREAMABLE_HTTP}:
+        return _invalid(f"proxy_mode {request.proxy_mode[:40]!r} is not known; use 'streamable-http'")
+    return None
+
+
+def _refuse_address(request: CreateRequest, around: Surroundings) -> Rejection | None:
+    if request.host not in {"", "127.0.0.1"}:
+        return _unsupported("host", "one proxy serves all workloads; where it listens is a setting of the stack")
+    if request.proxy_port not in {0, around.proxy_port}:
+        return _unsupported(
+            f"proxy_port {request.proxy_port}",
+            f"one proxy serves all workloads on port {around.proxy_port}; leave it out",
+        )
+    return None
+
+
+def _refuse_group(request: CreateRequest, around: Surroundings) -> Rejection | None:
+    if request.group and request.group not in around.groups:
+        return _invalid(f"group not found: {request.group[:120]}; use one of {', '.join(sorted(around.groups))}")
+    return None
+
+
+def _refuse_texts(request: CreateRequest, _around: Surroundings) -> Rejection | None:
+    for name, value in request.env_vars.items():
+        if not _VARIABLE.fullmatch(name) or "\x00" in value:
+            return _invalid(f"env_vars: {name[:120]!r} cannot be an environment variable; use NAME=value")
+    if any("\x00" in argument for argument in request.cmd_arguments):
+        return _invalid("cmd_arguments: an argument holds a NUL character, which no program can be given")
+    for name, value in request.labels.items():
+        if name.startswith(OWN_LABELS):
+            return _invalid(f"labels: {name[:120]!r} begins with '{OWN_LABELS}', which is kept for ToolHive's own")
+        if not _LABEL_NAME.fullmatch(name) or not _LABEL_VALUE.fullmatch(value):
+            return _invalid(f"labels: {name[:120]!r} or its value breaks the rules of Kubernetes labels")
+    return None
+
+
+def _refuse_published(request: CreateRequest, _around: Surroundings) -> Rejection | None:
+    for text in request.publish:
+        if not _PUBLISHED.fullmatch(text) or not all(1 <= int(port) <= _MAX_PORT for port in text.split(":")):
+            return _invalid(f"publish: {text[:40]!r} is not 'hostPort:containerPort' or 'containerPort'")
+    return None
+
+
+def _refuse_permissions(request: CreateRequest, _around: Surroundings) -> Rejection | None:
+    profile = _profile(request)
+    mode = profile.network.mode if profile.network else ""
+    http = request.transport in _HTTP_TRANSPORTS
+    if profile.has_outbound_list:
+        return _unsupported(
+            "permission_profile.network.outbound.allow_host and allow_port",
+            "use the profile 'network' (all outbound connections) or 'none'",
+        )
+    if profile.network and profile.network.inbound and profile.network.inbound.allow_host:
+        return _unsupported("permission_profile.network.inbound", "leave it out")
+    if mode not in {"", "bridge", "none", "host"}:
+        return _unsupported(f"permission_profile.network.mode {mode[:40]!r}", "use 'bridge', 'host' or 'none'")
+    if http and mode in {"none", "host"}:
+        return _unsupported(f"network mode {mode!r} with an HTTP transport", "use 'bridge'")
+    if http and request.network_isolation is not False and not profile.allows_all_outbound:
+        return _unsupported(
+            "an isolated network without outbound connections for an HTTP transport",
+            "use transport stdio, or the permission profile 'network'",
+        )
+    return None
+
+
+def _refuse_build_settings(request: CreateRequest, _around: Surroundings) -> Rejection | None:
+    config = request.runtime_config
+    if config is None:
+        return None
+    if not request.image.startswith(PACKAGE_SCHEMES):
+        return _invalid(f"runtime_config is for packages only ({', '.join(PACKAGE_SCHEMES)})")
+    if config.build_with and not request.image.startswith("uvx://"):
+        return _invalid("runtime_config.build_with is for uvx:// packages only")
+    if bad := [name for name in config.additional_packages if not _PACKAGE.fullmatch(name)]:
+        return _invalid(f"runtime_config.additional_packages: {bad[0][:120]!r} is not the name of a package")
+    if bad := [name for name in config.runtime_env if not _BUILD_VARIABLE.fullmatch(name)]:
+        return _invalid(f"runtime_config.runtime_env: {bad[0][:120]!r} is not of the form NAME_IN_CAPITALS")
+    return None
+
+
+def _refuse_all_mounts(request: CreateRequest, _around: Surroundings) -> Rejection | None:
+    return refuse_mounts(request.volumes, request.permission_profile)
+
+
+_CHECKS: tuple[_Check, ...] = (
+    _refuse_name,
+    _refuse_unsupported,
+    _refuse_image,
+    _refuse_transport,
+    _refuse_address,
+    _refuse_group,
+    _refuse_permissions,
+    _refuse_all_mounts,
+    _refuse_texts,
+    _refuse_published,
+    _refuse_build_settings,
+)
+"""In the order in which a user should hear of them."""

@@ -1,0 +1,6 @@
+"""What Alembic runs first: it takes over the caller's connection and transaction."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"])
+context.run_migrations()

@@ -1,0 +1,1 @@
+"""What this service remembers and decides, as frozen values. No I/O, no wire format."""
