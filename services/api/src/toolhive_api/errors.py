@@ -1,16 +1,16 @@
 """Errors of this service.
 
-    ToolHiveError
-      RejectedError               a decision refused the request
-      WorkloadNotFoundError       there is no workload of the name
-      UnknownGroupError           there is no group of the name
-      AgentNotReadyError          nothing can be run right now
-      StillPreparingError         the image took longer than a request may wait
-      StorageUnreachableError     the database does not answer
+ToolHiveError
+  RejectedError               a decision refused the request
+  WorkloadNotFoundError       there is no workload of the name
+  UnknownGroupError           there is no group of the name
+  AgentNotReadyError          nothing can be run right now
+  StillPreparingError         the image took longer than a request may wait
+  StorageUnreachableError     the database does not answer
 """
 
-from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_api.models.verdicts import Rejection
+from toolhive_common.errors import ErrorCode, ToolHiveError
 
 __all__ = [
     "AgentNotReadyError",

@@ -1,7 +1,7 @@
 """A typed JetStream key-value bucket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -88,7 +88,9 @@ class Bucket(Generic[V]):
             store = await self._store()
             await store.purge(_text(key))
 
-    async def watch(self, *, resync: timedelta = timedelta(seconds=30)) -> AsyncIterator[Snapshot[V] | Updated[V]]:
+    async def watch(
+        self, *, resync: timedelta = timedelta(seconds=30)
+    ) -> AsyncGenerator[Snapshot[V] | Updated[V], None]:
         """Tell all values, then each change, for ever.
 
         A new snapshot is told after each reconnect and at each ``resync``, so that no change is missed for longer
@@ -104,7 +106,7 @@ class Bucket(Generic[V]):
                 _log.info("watching the bucket again", bucket=self._name, cause=str(error))
                 await asyncio.sleep(0.2)
 
-    async def _watch_once(self, resync: timedelta) -> AsyncIterator[Snapshot[V] | Updated[V]]:
+    async def _watch_once(self, resync: timedelta) -> AsyncGenerator[Snapshot[V] | Updated[V], None]:
         generation = self._bus.generation
         deadline = asyncio.get_running_loop().time() + resync.total_seconds()
         with translated(self._bus):

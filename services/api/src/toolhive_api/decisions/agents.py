@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from toolhive_api.models.verdicts import Rejection
 from toolhive_common.errors import ErrorCode
 from toolhive_common.schemas.state import AgentState
-from toolhive_api.models.verdicts import Rejection
 
 __all__ = ["MAX_SILENCE", "refuse_agent"]
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from toolhive_common.errors import ErrorCode
 from toolhive_api.models.verdicts import Rejection
+from toolhive_common.errors import ErrorCode
 
 __all__ = ["FromNow", "FromSequence", "FromTime", "Place", "parse_place", "resumed"]
 
@@ -49,9 +49,7 @@ def parse_place(start: str, last_event_id: str, *, follow: bool) -> Place | Reje
         # A plus sign that was not encoded arrives as a space.
         time = datetime.fromisoformat(start.strip().replace(" ", "+") if "T" in start else start)
     except ValueError:
-        return _invalid(
-            f"from {start[:60]!r} is neither a sequence number nor a time such as 2026-01-31T12:00:00Z"
-        )
+        return _invalid(f"from {start[:60]!r} is neither a sequence number nor a time such as 2026-01-31T12:00:00Z")
     if time.tzinfo is None:
         return _invalid(f"from {start[:60]!r} has no time zone; write 2026-01-31T12:00:00Z")
     return FromTime(time)

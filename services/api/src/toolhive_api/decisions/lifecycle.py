@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from toolhive_api.models.records import WorkloadRecord
+from toolhive_api.models.verdicts import Rejection
 from toolhive_common.errors import ErrorCode
 from toolhive_common.schemas.runconfig import RunConfig
 from toolhive_common.schemas.state import DesiredPhase, ObservedPhase, ObservedWorkload, WorkloadKey
 from toolhive_common.schemas.workload import WorkloadStatus
-from toolhive_api.models.records import WorkloadRecord
-from toolhive_api.models.verdicts import Rejection
 
 __all__ = [
     "Action",
@@ -108,9 +108,7 @@ def decide_action(record: WorkloadRecord, action: Action, *, wish: Wish) -> Chan
             return Changed(_renewed(record, DesiredPhase.REMOVED, WorkloadStatus.REMOVING, wish))
 
 
-def _renewed(
-    record: WorkloadRecord, phase: DesiredPhase, status: WorkloadStatus, wish: Wish
-) -> WorkloadRecord:
+def _renewed(record: WorkloadRecord, phase: DesiredPhase, status: WorkloadStatus, wish: Wish) -> WorkloadRecord:
     return replace(
         record,
         revision=wish.revision,

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable
 
+from toolhive_api.models.verdicts import Rejection
 from toolhive_common.errors import ErrorCode
 from toolhive_common.schemas.permissions import PermissionProfile
-from toolhive_api.models.verdicts import Rejection
 
 __all__ = ["refuse_mounts"]
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from toolhive_api.models.verdicts import Rejection
 from toolhive_common.errors import ErrorCode
 from toolhive_common.schemas.state import ObservedPhase, ObservedWorkload
-from toolhive_api.models.verdicts import Rejection
 
 __all__ = ["NEVER_STARTED", "NeverStarted", "Outcome", "Progressing", "decide_outcome"]
 

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from toolhive_common.schemas.events import EventType, LifecycleEvent, RequestedData
 from toolhive_api.models.records import WorkloadRecord
+from toolhive_common.schemas.events import EventType, LifecycleEvent, RequestedData
 
 __all__ = ["requested_event"]
 

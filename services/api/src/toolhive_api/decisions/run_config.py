@@ -8,13 +8,13 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from toolhive_api.decisions.mounts import refuse_mounts
+from toolhive_api.models.verdicts import Rejection
 from toolhive_common.errors import ErrorCode
 from toolhive_common.names import PACKAGE_SCHEMES, InvalidNameError, check_workload_name
 from toolhive_common.schemas.permissions import BUILTIN_PROFILES, PermissionProfile
 from toolhive_common.schemas.runconfig import ProxyMode, RunConfig, Transport
 from toolhive_common.schemas.workload import CreateRequest
-from toolhive_api.decisions.mounts import refuse_mounts
-from toolhive_api.models.verdicts import Rejection
 
 __all__ = ["AUTOMATIC_VARIABLES", "DEFAULT_GROUP", "OWN_LABELS", "Surroundings", "plan_run_config"]
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
+from toolhive_api.models.verdicts import Rejection
 from toolhive_common.errors import ErrorCode
 from toolhive_common.manager import Selection
 from toolhive_common.schemas.workload import Workload, WorkloadStatus
-from toolhive_api.models.verdicts import Rejection
 
 __all__ = ["is_listed", "parse_labels", "refuse_selection"]
 

@@ -2,10 +2,10 @@
 
 from urllib.parse import urlsplit
 
-from toolhive_common.schemas.runconfig import ProxyMode, RunConfig
-from toolhive_common.schemas.workload import CreateRequest, Workload
 from toolhive_api.decisions.run_config import AUTOMATIC_VARIABLES, OWN_LABELS
 from toolhive_api.models.records import WorkloadRecord
+from toolhive_common.schemas.runconfig import ProxyMode, RunConfig
+from toolhive_common.schemas.workload import CreateRequest, Workload
 
 __all__ = ["public_port", "to_create_request", "to_workload"]
 
@@ -73,6 +73,4 @@ def to_create_request(record: WorkloadRecord) -> CreateRequest:
 
 
 def _user_labels(config: RunConfig) -> dict[str, str]:
-    return {
-        name: value for name, value in config.container_labels.items() if not name.startswith(OWN_LABELS)
-    }
+    return {name: value for name, value in config.container_labels.items() if not name.startswith(OWN_LABELS)}

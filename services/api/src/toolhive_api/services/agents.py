@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from toolhive_api.decisions.agents import refuse_agent
+from toolhive_api.errors import AgentNotReadyError
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus
 from toolhive_common.schemas.state import AgentState
-from toolhive_api.decisions.agents import refuse_agent
-from toolhive_api.errors import AgentNotReadyError
 
 __all__ = ["AgentDirectory"]
 

@@ -6,6 +6,11 @@ from datetime import timedelta
 
 import structlog
 
+from toolhive_api.decisions.outcome import NeverStarted, Outcome, Progressing, decide_outcome
+from toolhive_api.errors import RejectedError, StillPreparingError
+from toolhive_api.models.records import WorkloadRecord
+from toolhive_api.services.observation import Observation
+from toolhive_api.services.wishes import WishBook
 from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_common.manager import Created, RunUpdate
 from toolhive_common.messaging.bus import Bus
@@ -14,11 +19,6 @@ from toolhive_common.schemas.commands import Progress, ProgressStage
 from toolhive_common.schemas.runconfig import RunConfig
 from toolhive_common.schemas.state import ObservedWorkload, WorkloadKey
 from toolhive_common.schemas.workload import CreatedWorkload
-from toolhive_api.decisions.outcome import NeverStarted, Outcome, Progressing, decide_outcome
-from toolhive_api.errors import RejectedError, StillPreparingError
-from toolhive_api.models.records import WorkloadRecord
-from toolhive_api.services.observation import Observation
-from toolhive_api.services.wishes import WishBook
 
 __all__ = ["Creation", "Failed", "Patience", "Step"]
 
@@ -117,9 +117,7 @@ def _first_step(record: WorkloadRecord) -> Progress:
     )
 
 
-async def _tell(
-    record: WorkloadRecord, progress: "asyncio.Queue[Progress]", steps: "asyncio.Queue[Step]"
-) -> None:
+async def _tell(record: WorkloadRecord, progress: "asyncio.Queue[Progress]", steps: "asyncio.Queue[Step]") -> None:
     while True:
         told = await progress.get()
         if told.revision == record.revision:

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from toolhive_api.decisions.event_place import FromNow, FromSequence, FromTime, Place, resumed
 from toolhive_common import subjects
 from toolhive_common.messaging.bus import Bus, BusUnreachableError
 from toolhive_common.messaging.events import EventLog, StoredEvent
 from toolhive_common.schemas.events import EventType
-from toolhive_api.decisions.event_place import FromNow, FromSequence, FromTime, Place, resumed
 
 __all__ = ["EventQuery", "EventStream"]
 
@@ -26,9 +26,7 @@ class EventQuery:
     @property
     def subject_filter(self) -> str:
         """The same as a filter of subjects."""
-        return subjects.event_filter(
-            namespace=self.namespace, workload=self.workload, event_type=self.event_type
-        )
+        return subjects.event_filter(namespace=self.namespace, workload=self.workload, event_type=self.event_type)
 
 
 class EventStream:
@@ -63,9 +61,7 @@ class EventStream:
         BusUnreachableError
             NATS does not answer.
         """
-        return [
-            stored async for stored in self._log.read(start, subject_filter=query.subject_filter, follow=False)
-        ]
+        return [stored async for stored in self._log.read(start, subject_filter=query.subject_filter, follow=False)]
 
     async def follow(self, query: EventQuery, start: int) -> AsyncIterator[StoredEvent]:
         """Tell what is there and what is to come, for ever; an outage of NATS is waited for."""

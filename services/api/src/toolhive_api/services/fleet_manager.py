@@ -4,14 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from toolhive_common.manager import Created, RunUpdate, Selection
-from toolhive_common.messaging.bus import Bus
-from toolhive_common.messaging.rpc import ask_agent
-from toolhive_common.names import check_workload_name
-from toolhive_common.schemas.commands import AgentOperation, LogsReply, LogsRequest
-from toolhive_common.schemas.runconfig import RunConfig
-from toolhive_common.schemas.state import WorkloadKey
-from toolhive_common.schemas.workload import CreateRequest, Workload
 from toolhive_api.adapters.database.engine import Database
 from toolhive_api.decisions.lifecycle import Action
 from toolhive_api.decisions.run_config import DEFAULT_GROUP, Surroundings, plan_run_config
@@ -23,6 +15,14 @@ from toolhive_api.models.verdicts import Rejection
 from toolhive_api.services.agents import AgentDirectory
 from toolhive_api.services.creation import Creation, Failed, Step
 from toolhive_api.services.wishes import WishBook
+from toolhive_common.manager import Created, RunUpdate, Selection
+from toolhive_common.messaging.bus import Bus
+from toolhive_common.messaging.rpc import ask_agent
+from toolhive_common.names import check_workload_name
+from toolhive_common.schemas.commands import AgentOperation, LogsReply, LogsRequest
+from toolhive_common.schemas.runconfig import RunConfig
+from toolhive_common.schemas.state import WorkloadKey
+from toolhive_common.schemas.workload import CreateRequest, Workload
 
 __all__ = ["Fleet", "FleetManager"]
 

@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import structlog
 
-from toolhive_common import subjects
-from toolhive_common.errors import ToolHiveError
-from toolhive_common.messaging.bucket import Bucket, Snapshot
-from toolhive_common.schemas.state import ObservedPhase, ObservedWorkload, WorkloadKey
 from toolhive_api.adapters.database.engine import Database
 from toolhive_api.decisions.lifecycle import Changed, Forgotten, decide_observed
 from toolhive_api.models.records import OutboxKind
 from toolhive_api.services.outbox import OutboxPublisher
+from toolhive_common import subjects
+from toolhive_common.errors import ToolHiveError
+from toolhive_common.messaging.bucket import Bucket, Snapshot
+from toolhive_common.schemas.state import ObservedPhase, ObservedWorkload, WorkloadKey
 
 __all__ = ["Observation"]
 

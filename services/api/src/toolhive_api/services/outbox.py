@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import structlog
 
+from toolhive_api.adapters.database.engine import Database
+from toolhive_api.models.records import OutboxEntry, OutboxKind
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus
@@ -12,8 +14,6 @@ from toolhive_common.messaging.events import EventLog
 from toolhive_common.observability.correlation import correlated
 from toolhive_common.schemas.events import LifecycleEvent
 from toolhive_common.schemas.state import DesiredWorkload, ObservedWorkload, WorkloadKey
-from toolhive_api.adapters.database.engine import Database
-from toolhive_api.models.records import OutboxEntry, OutboxKind
 
 __all__ = ["OutboxPublisher"]
 

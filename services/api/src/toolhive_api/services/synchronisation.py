@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from toolhive_api.adapters.database.engine import Database
+from toolhive_api.services.outbox import OutboxPublisher
 from toolhive_common import subjects
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.messaging.bucket import Bucket, Snapshot
 from toolhive_common.messaging.bus import Bus
 from toolhive_common.messaging.topology import ensure_topology
 from toolhive_common.schemas.state import DesiredWorkload, SyncMarker
-from toolhive_api.adapters.database.engine import Database
-from toolhive_api.services.outbox import OutboxPublisher
 
 __all__ = ["Synchronisation"]
 

@@ -5,9 +5,6 @@ from datetime import datetime
 
 import structlog
 
-from toolhive_common.observability.correlation import correlation_id
-from toolhive_common.schemas.runconfig import RunConfig
-from toolhive_common.schemas.state import WorkloadKey
 from toolhive_api.adapters.database.engine import Database
 from toolhive_api.adapters.database.stores import Transaction
 from toolhive_api.decisions.lifecycle import Action, Changed, Wish, decide_action, decide_create
@@ -15,6 +12,9 @@ from toolhive_api.decisions.requested_event import requested_event
 from toolhive_api.errors import RejectedError, WorkloadNotFoundError
 from toolhive_api.models.records import OutboxKind, WorkloadRecord
 from toolhive_api.models.verdicts import Rejection
+from toolhive_common.observability.correlation import correlation_id
+from toolhive_common.schemas.runconfig import RunConfig
+from toolhive_common.schemas.state import WorkloadKey
 
 __all__ = ["WishBook"]
 

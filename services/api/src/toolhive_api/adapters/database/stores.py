@@ -6,11 +6,11 @@ from sqlalchemy import Row, and_, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
+from toolhive_api.adapters.database import tables
+from toolhive_api.models.records import OutboxEntry, OutboxKind, WorkloadRecord
 from toolhive_common.schemas.runconfig import RunConfig
 from toolhive_common.schemas.state import DesiredPhase, WorkloadKey
 from toolhive_common.schemas.workload import WorkloadStatus
-from toolhive_api.adapters.database import tables
-from toolhive_api.models.records import OutboxEntry, OutboxKind, WorkloadRecord
 
 __all__ = ["OutboxStore", "Transaction", "WorkloadStore"]
 
@@ -39,9 +39,7 @@ class WorkloadStore:
 
     async def list(self) -> Sequence[WorkloadRecord]:
         """Read all, sorted by namespace and name."""
-        found = await self._connection.execute(
-            select(tables.workloads)
-        )
+        found = await self._connection.execute(select(tables.workloads))
         return sorted((_record(row) for row in found), key=lambda record: (record.key.namespace, record.key.name))
 
     async def put(self, record: WorkloadRecord) -> None:
@@ -78,10 +76,7 @@ class OutboxStore:
     async def list(self, *, after: int = 0, limit: int = 200) -> Sequence[OutboxEntry]:
         """Read entries with a number above ``after``, oldest first."""
         found = await self._connection.execute(
-            select(tables.outbox)
-            .where(tables.outbox.c.number > after)
-            .order_by(tables.outbox.c.number)
-            .limit(limit)
+            select(tables.outbox).where(tables.outbox.c.number > after).order_by(tables.outbox.c.number).limit(limit)
         )
         return [
             OutboxEntry(

@@ -18,9 +18,7 @@ from sqlalchemy import (
 
 __all__ = ["metadata", "outbox", "revisions", "workloads"]
 
-metadata = MetaData(
-    naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"}
-)
+metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"})
 
 
 class UtcDateTime(TypeDecorator[datetime]):
