@@ -43,8 +43,10 @@ def parse_place(start: str, last_event_id: str, *, follow: bool) -> Place | Reje
         return FromSequence(int(last_event_id) + 1)
     if not start:
         return FromNow() if follow else FromSequence(1)
-    if _is_number(start):
-        return FromSequence(int(start))
+    return FromSequence(int(start)) if _is_number(start) else _parse_time(start)
+
+
+def _parse_time(start: str) -> FromTime | Rejection:
     try:
         # A plus sign that was not encoded arrives as a space.
         time = datetime.fromisoformat(start.strip().replace(" ", "+") if "T" in start else start)

@@ -1,0 +1,1 @@
+"""Edges in: HTTP routes that parse, call a service and answer. Only here are HTTP statuses known."""
