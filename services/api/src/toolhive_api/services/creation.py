@@ -1,6 +1,7 @@
 """Sees a new workload through until its image is there, whether or not the client stays."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,7 +18,7 @@ from toolhive_common.messaging.bus import Bus
 from toolhive_common.messaging.progress import listen_for_progress
 from toolhive_common.schemas.commands import Progress, ProgressStage
 from toolhive_common.schemas.runconfig import RunConfig
-from toolhive_common.schemas.state import ObservedWorkload, WorkloadKey
+from toolhive_common.schemas.state import ObservedPhase, ObservedWorkload, WorkloadKey
 from toolhive_common.schemas.workload import CreatedWorkload
 
 __all__ = ["Creation", "Failed", "Patience", "Step"]
@@ -43,6 +44,8 @@ class Patience:
     """Until the image is there."""
     settling: timedelta = timedelta(seconds=3)
     """After that, for the engine to refuse the container: a taken name or port is the request's answer then."""
+    withdrawal: timedelta = timedelta(seconds=5)
+    """After a refusal, for the agent to remove what it had begun. It is removed later all the same."""
 
 
 class Creation:
@@ -66,11 +69,10 @@ class Creation:
                     record = await self._wishes.create(key, run_config)
                     steps.put_nowait(_first_step(record))
                     outcome = await self._outcome(record, reports, progress, steps)
-            if isinstance(outcome, NeverStarted):
-                await self._wishes.withdraw(record)
-                steps.put_nowait(Failed(RejectedError(outcome.rejection)))
-            else:
-                steps.put_nowait(Created(CreatedWorkload(name=key.name, port=self._port)))
+                if isinstance(outcome, NeverStarted):
+                    await self._withdraw(record, reports)
+                    raise RejectedError(outcome.rejection)
+            steps.put_nowait(Created(CreatedWorkload(name=key.name, port=self._port)))
         except ToolHiveError as error:
             steps.put_nowait(Failed(error))
         except Exception:  # noqa: BLE001  # the task's top: the other workloads of this process go on
@@ -106,6 +108,19 @@ class Creation:
                 return Progressing.MADE
             raise StillPreparingError(record.key.name, seconds) from None
         return outcome
+
+    async def _withdraw(self, record: WorkloadRecord, reports: "asyncio.Queue[ObservedWorkload]") -> None:
+        """Take the wish back, and give the agent a moment: who hears of the refusal should find nothing left."""
+        revision = await self._wishes.withdraw(record)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience.withdrawal.total_seconds()):
+                while revision is not None:
+                    report = await reports.get()
+                    if report.revision > revision or (report.revision, report.phase) == (
+                        revision,
+                        ObservedPhase.REMOVED,
+                    ):
+                        return
 
 
 def _first_step(record: WorkloadRecord) -> Progress:

@@ -96,8 +96,13 @@ class WishBook:
         self._committed()
         _log.info("action requested", workload=key.name, action=str(action))
 
-    async def withdraw(self, record: WorkloadRecord) -> None:
+    async def withdraw(self, record: WorkloadRecord) -> int | None:
         """Take back a wish that never came true, unless somebody has wished anew meanwhile.
+
+        Returns
+        -------
+        int or None
+            The revision under which it goes; ``None`` when there is a newer wish.
 
         Raises
         ------
@@ -107,13 +112,15 @@ class WishBook:
         async with self._database.transaction() as transaction:
             current = await transaction.workloads.get_for_change(record.key)
             if current is None or current.revision != record.revision:
-                return
+                return None
             wish = await self._wish(transaction, current.agent)
             decided = decide_action(current, Action.DELETE, wish=wish)
-            if isinstance(decided, Changed):
-                await self._write(transaction, decided.record, "")
+            if not isinstance(decided, Changed):
+                return None
+            await self._write(transaction, decided.record, "")
         self._committed()
         _log.info("workload withdrawn", workload=record.key.name, revision=record.revision)
+        return decided.record.revision
 
     async def _wish(self, transaction: Transaction, agent: str) -> Wish:
         return Wish(
