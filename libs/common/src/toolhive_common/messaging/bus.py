@@ -105,6 +105,11 @@ class Bus:
         async with self._changed:
             await self._changed.wait_for(lambda: self._generation > since and self.connected)
 
+    async def wait_disconnected(self) -> None:
+        """Return as soon as NATS does not answer any more."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self.connected)
+
     async def connect(self) -> None:
         """Connect, however long it takes."""
         settings = self.settings
@@ -141,6 +146,8 @@ class Bus:
 
     async def _on_disconnected(self) -> None:
         _log.warning("lost NATS, connecting again", url=self.settings.url, cause=self._last_error)
+        async with self._changed:
+            self._changed.notify_all()
 
     async def _on_error(self, error: Exception) -> None:
         cause = str(error) or type(error).__name__
