@@ -1,0 +1,1 @@
+"""The ways out: NATS and HTTP servers, one file each. They translate and never decide."""

@@ -1,0 +1,51 @@
+"""Settings of the proxy, from the environment."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings"]
+
+_Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """Variables ``TOOLHIVE_<NAME>``."""
+
+    model_config = SettingsConfigDict(env_prefix="TOOLHIVE_", extra="forbid", frozen=True)
+
+    nats_url: str = "nats://127.0.0.1:4222"
+    nats_password: SecretStr = SecretStr("")
+    nats_ca_file: Path | None = None
+    """Certificate authority of a ``tls://`` server that the system does not know."""
+    log_level: str = "INFO"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8081, ge=0, le=65535)
+    proxy_public_url: str = "http://127.0.0.1:8081"
+    """Address that clients reach this proxy under."""
+    proxy_request_timeout: _Seconds = 60.0
+    """Seconds that a server may stay silent during a call."""
+    proxy_max_body: int = Field(default=8 * 1024 * 1024, gt=0)
+    """Bytes of a request."""
+    proxy_max_message: int = Field(default=64 * 1024 * 1024, gt=0)
+    """Bytes of a message of a stdio or SSE server."""
+    proxy_session_ttl: _Seconds = 7200.0
+    """Seconds after which a session that nobody uses ends."""
+
+    @property
+    def request_timeout(self) -> timedelta:
+        """`proxy_request_timeout` with its unit."""
+        return timedelta(seconds=self.proxy_request_timeout)
+
+    @property
+    def session_ttl(self) -> timedelta:
+        """`proxy_session_ttl` with its unit."""
+        return timedelta(seconds=self.proxy_session_ttl)
+
+    @property
+    def public_url(self) -> str:
+        """`proxy_public_url` without a slash at the end."""
+        return self.proxy_public_url.rstrip("/")

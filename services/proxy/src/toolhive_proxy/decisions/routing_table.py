@@ -1,0 +1,149 @@
+"""Declared and observed state of a workload -> where its requests go, or why they go nowhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from toolhive_common.schemas.runconfig import RunConfig, Transport
+from toolhive_common.schemas.state import DesiredPhase, DesiredWorkload, ObservedPhase, ObservedWorkload
+from toolhive_proxy.models.routes import Lookup, Origin, Route, Unavailable, Unknown
+
+__all__ = ["Came", "Change", "Reattached", "Went", "changes_between", "lookup", "outlives"]
+
+_SOON = 2
+_LATER = 10
+_BY_HAND = 30
+
+
+def lookup(name: str, desired: DesiredWorkload | None, observed: ObservedWorkload | None) -> Lookup:
+    """Decide where the requests of one workload go."""
+    if desired is None or desired.phase is DesiredPhase.REMOVED:
+        return Unknown(name)
+    if desired.phase is DesiredPhase.STOPPED:
+        return Unavailable(
+            desired.key, f"the workload {name!r} is stopped; start it with `thv restart {name}`", _BY_HAND
+        )
+    if observed is None or observed.revision < desired.revision:
+        return Unavailable(
+            desired.key,
+            f"the workload {name!r} waits for its agent {desired.agent!r}; try again in a moment, "
+            "and if that does not help check that the runtime-agent runs",
+            _SOON,
+        )
+    if observed.phase is not ObservedPhase.RUNNING:
+        return _not_running(name, observed)
+    return _running(name, desired, observed)
+
+
+def _not_running(name: str, observed: ObservedWorkload) -> Unavailable:
+    why = f": {observed.reason.rstrip('.')}" if observed.reason else ""
+    match observed.phase:
+        case ObservedPhase.PREPARING:
+            text, pause = f"the image of the workload {name!r} is being prepared{why}; try again in a moment", _SOON
+        case ObservedPhase.STARTING:
+            text, pause = f"the workload {name!r} is being started{why}; try again in a moment", _SOON
+        case ObservedPhase.UNHEALTHY:
+            text, pause = f"the workload {name!r} died and is being started again{why}", _LATER
+        case ObservedPhase.ERROR:
+            text, pause = f"the workload {name!r} cannot run{why}; see `thv logs {name}`", _BY_HAND
+        case _:
+            text, pause = f"the workload {name!r} is {observed.phase}{why}; see `thv list --all`", _LATER
+    return Unavailable(observed.key, text, pause)
+
+
+def _running(name: str, desired: DesiredWorkload, observed: ObservedWorkload) -> Route | Unavailable:
+    config = desired.run_config
+    match config.transport:
+        case Transport.STDIO:
+            return Route(observed.key, observed.revision, config.transport, config, attachment=observed.attachment)
+        case Transport.SSE | Transport.STREAMABLE_HTTP:
+            origin = _origin(observed.endpoint)
+            if origin is None:
+                return Unavailable(
+                    observed.key,
+                    f"the workload {name!r} runs, but its agent gave no usable address of it "
+                    f"({observed.endpoint!r}); restart it with `thv restart {name}`",
+                    _LATER,
+                )
+            return Route(observed.key, observed.revision, config.transport, config, origin=origin)
+        case _:
+            return Unavailable(
+                observed.key,
+                f"the workload {name!r} has the transport {config.transport!s}, which this proxy does not serve",
+                _BY_HAND,
+            )
+
+
+def _origin(endpoint: str) -> Origin | None:
+    try:
+        parts = urlsplit(endpoint)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme != "http" or not parts.hostname:
+        return None
+    return Origin(parts.hostname, port if port is not None else 80)
+
+
+@dataclass(frozen=True)
+class Came:
+    """A workload can be called now."""
+
+    route: Route
+
+
+@dataclass(frozen=True)
+class Went:
+    """A workload cannot be called any more, or not as it was."""
+
+    route: Route
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reattached:
+    """The agent holds the server anew: what was asked through its earlier hold gets no answer."""
+
+    route: Route
+
+
+Change = Came | Went | Reattached
+
+
+def changes_between(before: Mapping[str, Lookup], after: Mapping[str, Lookup]) -> list[Change]:
+    """Say what has to be told and ended. Nothing changes between a table and itself."""
+    changes: list[Change] = []
+    for name in sorted({*before, *after}):
+        changes += _changes_of(before.get(name, Unknown(name)), after.get(name, Unknown(name)))
+    return changes
+
+
+def _changes_of(old: Lookup, new: Lookup) -> list[Change]:
+    match old, new:
+        case Route(), Route() if old.revision == new.revision and old.origin == new.origin:
+            return [Reattached(new)] if old.attachment != new.attachment else []
+        case Route(), Route():
+            return [Went(old, f"the workload {old.key.name!r} was started anew"), Came(new)]
+        case Route(), Unavailable():
+            return [Went(old, new.reason)]
+        case Route(), Unknown():
+            return [Went(old, f"the workload {old.key.name!r} was removed")]
+        case _, Route():
+            return [Came(new)]
+        case _:
+            return []
+
+
+def outlives(session_config: RunConfig, found: Lookup) -> bool:
+    """Whether a session goes on under a workload's present state.
+
+    It ends when the workload is gone, and when another server than it was opened with answers: its tools may be
+    others. A restart of the same server is no end.
+    """
+    match found:
+        case Unknown():
+            return False
+        case Unavailable():
+            return True
+        case Route():
+            return found.run_config == session_config

@@ -1,0 +1,70 @@
+"""Causes of the proxy's own failures.
+
+ToolHiveError
+  UpstreamError     an HTTP server failed; ``trouble`` says how
+  LinkBrokenError   a session's way to its server is gone
+  StreamClosedError a client's stream takes nothing more
+  BodyTooLargeError a request is over the limit
+  SlowClientError   a client does not read
+  ClientLeftError   a client is gone
+"""
+
+from toolhive_common.errors import ErrorCode, ToolHiveError
+from toolhive_proxy.models.upstream import UpstreamTrouble
+
+__all__ = [
+    "BodyTooLargeError",
+    "ClientLeftError",
+    "LinkBrokenError",
+    "SlowClientError",
+    "StreamClosedError",
+    "UpstreamError",
+]
+
+
+class UpstreamError(ToolHiveError):
+    """An HTTP server failed."""
+
+    def __init__(self, trouble: UpstreamTrouble, detail: str) -> None:
+        super().__init__(ErrorCode.SERVER_NOT_READY, f"the server is {trouble.value}: {detail}")
+        self.trouble = trouble
+        self.detail = detail
+
+
+class LinkBrokenError(ToolHiveError):
+    """A session's way to its server is gone."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(ErrorCode.SERVER_NOT_READY, reason)
+
+
+class StreamClosedError(ToolHiveError):
+    """A client's stream takes nothing more: the client left, or was cut off."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.INTERNAL, "the client's stream is closed")
+
+
+class BodyTooLargeError(ToolHiveError):
+    """A request's body is over the limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            ErrorCode.INVALID_REQUEST,
+            f"Request Entity Too Large: a request may have {limit} bytes; "
+            "send less, or raise TOOLHIVE_PROXY_MAX_BODY",
+        )
+
+
+class SlowClientError(ToolHiveError):
+    """A client did not read what was sent to it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(ErrorCode.TIMEOUT, f"the client read nothing for {seconds:g} s")
+
+
+class ClientLeftError(ToolHiveError):
+    """A client closed its connection before its request was whole."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.INVALID_REQUEST, "the client left")

@@ -1,0 +1,103 @@
+"""Writes what a streamable-http server answers, as it comes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import structlog
+
+from toolhive_proxy.errors import UpstreamError
+from toolhive_proxy.handlers.exchange import Exchange, until_first
+from toolhive_proxy.models.asgi import Header
+from toolhive_proxy.models.replies import Failure
+from toolhive_proxy.models.routes import Route
+from toolhive_proxy.models.upstream import UpstreamTrouble
+from toolhive_proxy.protocol.asgi_messages import head, piece
+from toolhive_proxy.protocol.error_bodies import error_body
+from toolhive_proxy.protocol.jsonrpc import Kind, Message
+from toolhive_proxy.protocol.sse import encode_event
+from toolhive_proxy.services.forwarding import Forwarding, ForwardRequest
+
+__all__ = ["write_forwarded"]
+
+_log = structlog.get_logger(__name__)
+
+_UNFINISHED = b"\nevent: toolhive-unfinished\n\n"
+"""Ends whatever the server left half said. The last ``event`` line of an event counts, and clients pass over a type
+that they do not know: the torso reaches nobody as a message."""
+
+
+async def write_forwarded(
+    exchange: Exchange,
+    forwarding: Forwarding,
+    route: Route,
+    message: Message | None,
+    body: bytes,
+    *,
+    patience: float,
+    stopping: asyncio.Event,
+) -> None:
+    """Send the request on, and write the response.
+
+    Parameters
+    ----------
+    patience
+        Seconds that an answer may stay silent.
+    stopping
+        Set when the proxy stops: streams that would never end, end.
+    """
+    request = ForwardRequest(exchange.method, exchange.query, exchange.headers, body, message)
+    started = streams = False
+    try:
+        async with forwarding.forward(route, request) as response:
+            streams = _is_event_stream(response.headers)
+            await exchange.send([head(response.status, response.headers)])
+            started = True
+            if exchange.method == "GET":
+                await until_first(_copy(exchange, response.body), exchange.disconnect(), _wait(stopping))
+            elif streams:
+                # A client that leaves a stream may mean to cancel: let the server see it leave.
+                await until_first(_copy(exchange, _impatient(response.body, patience)), exchange.disconnect())
+            else:
+                await _copy(exchange, _impatient(response.body, patience))
+            await exchange.send([piece(b"", more=False)])
+    except UpstreamError as error:
+        failure = forwarding.failure(route, error)
+        _log.warning("a server failed", workload=route.key.name, cause=error.message)
+        if not started:
+            await exchange.refuse(failure)
+        elif streams and message is not None and message.kind is Kind.REQUEST:
+            await _end_stream(exchange, failure)
+        # else: the response stays unfinished and the connection is closed, which is how HTTP tells it
+
+
+async def _wait(stopping: asyncio.Event) -> None:
+    await stopping.wait()
+
+
+async def _copy(exchange: Exchange, pieces: AsyncIterator[bytes]) -> None:
+    async for data in pieces:
+        await exchange.send([piece(data, more=True)])
+
+
+async def _impatient(pieces: AsyncIterator[bytes], patience: float) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            async with asyncio.timeout(patience):
+                data = await anext(pieces, None)
+        except TimeoutError as error:
+            raise UpstreamError(UpstreamTrouble.SILENT, f"nothing came for {patience:g} s") from error
+        if data is None:
+            return
+        yield data
+
+
+async def _end_stream(exchange: Exchange, failure: Failure) -> None:
+    body = error_body(failure.code, failure.message, request_id=exchange.request_id)
+    await exchange.send([piece(_UNFINISHED + encode_event(body), more=False)])
+
+
+def _is_event_stream(headers: list[Header]) -> bool:
+    values = dict(headers)
+    return values.get(b"content-type", b"").lower().startswith(b"text/event-stream") and (
+        b"content-encoding" not in values  # we could add nothing to a compressed stream
+    )

@@ -1,0 +1,36 @@
+"""Refuses what a browser was tricked into sending (DNS rebinding)."""
+
+from collections.abc import Callable, Collection
+
+from toolhive_proxy.decisions.origin import OriginRule, may_pass
+from toolhive_proxy.models.asgi import App, Receive, Scope, Send
+from toolhive_proxy.protocol.asgi_messages import error_answer
+from toolhive_proxy.protocol.error_bodies import RpcCode
+
+__all__ = ["origin_check"]
+
+
+def origin_check(app: App, rule: OriginRule, origins_of: Callable[[str], Collection[str]]) -> App:
+    """Let a request through when its ``Host`` and ``Origin`` may pass.
+
+    Parameters
+    ----------
+    origins_of
+        Path to the ``allowed_origins`` of its workload.
+    """
+
+    async def checked(scope: Scope, receive: Receive, send: Send) -> None:
+        host = origin = ""
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value.decode("latin-1")
+            elif name == b"origin":
+                origin = value.decode("latin-1")
+        problem = may_pass(rule, host=host, origin=origin, also=origins_of(scope["path"]) if origin else ())
+        if not problem:
+            await app(scope, receive, send)
+            return
+        for message in error_answer(403, RpcCode.INVALID_REQUEST, problem):
+            await send(message)
+
+    return checked

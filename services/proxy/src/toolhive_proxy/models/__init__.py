@@ -1,0 +1,1 @@
+"""Frozen values that the proxy's layers hand to each other, and the interfaces between them. No behaviour."""

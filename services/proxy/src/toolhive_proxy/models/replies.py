@@ -1,0 +1,25 @@
+"""What a client's open stream is given."""
+
+from dataclasses import dataclass
+
+__all__ = ["Failure", "Reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One JSON-RPC message of the server's."""
+
+    data: bytes
+    final: bool
+    """Whether it is the answer, after which nothing follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """There will be no answer."""
+
+    status: int
+    """HTTP status, where the head of the response is not sent yet."""
+    code: int
+    """JSON-RPC error code."""
+    message: str

@@ -1,0 +1,70 @@
+"""MCP's HTTP headers: how they are read and what they may hold."""
+
+import re
+from collections.abc import Iterable
+
+__all__ = [
+    "HOP_BY_HOP",
+    "PROTOCOL_VERSION",
+    "SESSION_ID",
+    "accepts_json",
+    "accepts_sse",
+    "end_to_end",
+    "is_session_id",
+]
+
+SESSION_ID = b"mcp-session-id"
+PROTOCOL_VERSION = b"mcp-protocol-version"
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""Headers about one connection, which a proxy does not pass on (RFC 9110 §7.6.1)."""
+
+_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,1024}")
+
+
+def accepts_sse(accept: str) -> bool:
+    """Whether a client takes an event stream. ToolHive's rule: the type must stand there, ``*/*`` is not enough."""
+    return any(
+        part.partition(";")[0].strip().lower() == "text/event-stream" and not _refused(part)
+        for part in accept.split(",")
+    )
+
+
+def _refused(part: str) -> bool:
+    return re.search(r";\s*q=0(\.0*)?\s*(;|$)", part) is not None
+
+
+def is_session_id(text: str) -> bool:
+    """Whether a session id holds visible ASCII only."""
+    return _VISIBLE_ASCII.fullmatch(text) is not None
+
+
+def end_to_end(
+    headers: Iterable[tuple[bytes, bytes]], *, without: frozenset[bytes] = frozenset()
+) -> list[tuple[bytes, bytes]]:
+    """Leave out the headers about the connection, those that ``Connection`` names, and ``without``.
+
+    Names must be in lower case.
+    """
+    kept = list(headers)
+    named = {token.strip().lower() for name, value in kept if name == b"connection" for token in value.split(b",")}
+    dropped = HOP_BY_HOP | without | named
+    return [(name, value) for name, value in kept if name not in dropped]
+
+
+def accepts_json(accept: str) -> bool:
+    """Whether a client takes JSON. All do that do not ask for an event stream alone."""
+    types = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+    return not accept or bool(types & {"application/json", "application/*", "*/*"})

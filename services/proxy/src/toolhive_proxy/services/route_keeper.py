@@ -1,0 +1,81 @@
+"""Keeps the proxy in step with what is declared and observed, for as long as the process lives."""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from toolhive_common.messaging.bus import Bus
+from toolhive_common.schemas.events import EventType
+from toolhive_proxy.adapters.upstream_http import UpstreamHttp
+from toolhive_proxy.decisions.routing_table import Came, Change, Went
+from toolhive_proxy.models.routes import Lookup, Route
+from toolhive_proxy.services.directory import Directory
+from toolhive_proxy.services.event_teller import EventTeller
+from toolhive_proxy.services.session_store import SessionStore
+
+__all__ = ["RouteKeeper"]
+
+_log = structlog.get_logger(__name__)
+_NATS_LOST = "the connection to NATS, which carries the server's messages, was lost; call again"
+_FLUSH = 2.0
+"""Seconds for the last events, when the proxy stops."""
+
+
+class RouteKeeper:
+    """Runs everything that goes on besides requests."""
+
+    def __init__(
+        self, bus: Bus, directory: Directory, store: SessionStore, teller: EventTeller, http: UpstreamHttp
+    ) -> None:
+        self._bus = bus
+        self._directory = directory
+        self._store = store
+        self._teller = teller
+        self._http = http
+        directory.tell(self._on_change)
+        directory.tell(store.on_change)
+
+    async def run(self) -> None:
+        """Go on for ever. If any part fails, all end: a proxy that looks alive and is blind would be worse."""
+        async with asyncio.TaskGroup() as tasks:
+            for part in (
+                self._directory.watch_desired(),
+                self._directory.watch_observed(),
+                self._teller.run(),
+                self._store.run_reaper(),
+                self._store.run_janitor(),
+                self._watch_bus(),
+            ):
+                tasks.create_task(part)
+
+    def end_streams(self) -> None:
+        """End the GET streams, which would never end by themselves."""
+        self._store.close_listeners()
+
+    async def farewell(self) -> None:
+        """End all sessions, and tell that nothing is served here any more. `run` must still be running."""
+        await self._store.end_all("the proxy stops")
+        for found in self._directory.table.values():
+            if isinstance(found, Route):
+                self._teller.route(EventType.PROXY_STOPPED, found)
+        await self._teller.flush(_FLUSH)
+        self._http.close()
+
+    def _on_change(self, changes: list[Change], _table: Mapping[str, Lookup]) -> None:
+        for change in changes:
+            match change:
+                case Came(route):
+                    _log.info("serving a workload", workload=route.key.name, transport=str(route.transport))
+                    self._teller.route(EventType.PROXY_STARTED, route)
+                case Went(route, reason):
+                    _log.info("not serving a workload any more", workload=route.key.name, reason=reason)
+                    self._teller.route(EventType.PROXY_STOPPED, route)
+                case _:
+                    pass
+
+    async def _watch_bus(self) -> None:
+        while True:
+            await self._bus.wait_connected()
+            await self._bus.wait_disconnected()
+            self._store.fail_stdio(_NATS_LOST)

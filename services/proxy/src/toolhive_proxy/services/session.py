@@ -1,0 +1,245 @@
+"""One client's session with one server: its open calls, its GET stream, and who gets what the server says."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from toolhive_common.errors import ToolHiveError
+from toolhive_common.schemas.runconfig import RunConfig, Transport
+from toolhive_common.schemas.state import WorkloadKey
+from toolhive_proxy.decisions.session_state import CallKey, Elsewhere, OpenCall, call_key, destination
+from toolhive_proxy.errors import LinkBrokenError, StreamClosedError
+from toolhive_proxy.models.links import Link
+from toolhive_proxy.models.replies import Failure, Reply
+from toolhive_proxy.protocol.error_bodies import RpcCode, error_body
+from toolhive_proxy.protocol.jsonrpc import Kind, Message, encode, peek
+from toolhive_proxy.services.message_stream import MessageStream, StreamLimits
+
+__all__ = ["Session", "SessionIdentity"]
+
+_log = structlog.get_logger(__name__)
+_BACKLOG = 100
+
+
+@dataclass(frozen=True)
+class SessionIdentity:
+    """What never changes about a session."""
+
+    id: str
+    key: WorkloadKey
+    revision: int
+    run_config: RunConfig
+    one_shot: bool
+    """Whether it lives for one request of a client that has no session."""
+
+    @property
+    def transport(self) -> Transport:
+        """How the server speaks."""
+        return self.run_config.transport
+
+
+class Session:
+    """Implements `Receiver`.
+
+    Parameters
+    ----------
+    on_lost
+        Told when the session ended from the server's side; must not block.
+    """
+
+    def __init__(
+        self,
+        identity: SessionIdentity,
+        limits: StreamLimits,
+        *,
+        now: datetime,
+        on_lost: Callable[["Session", str], None],
+    ) -> None:
+        self.identity = identity
+        self.last_used = now
+        self.client = ""
+        """Name and version that the client gave of itself."""
+        self.announced = False
+        """Whether its handshake was done, and told as an event."""
+        self._limits = limits
+        self._on_lost = on_lost
+        self._link: Link | None = None
+        self._calls: dict[CallKey, OpenCall] = {}
+        self._streams: dict[CallKey, MessageStream] = {}
+        self._attachments: dict[CallKey, str] = {}
+        self._listener: MessageStream | None = None
+        self._backlog: deque[Reply] = deque(maxlen=_BACKLOG)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call or the GET stream is open."""
+        return bool(self._calls) or self._listener is not None
+
+    def join(self, link: Link) -> None:
+        """Use this way to the server."""
+        self._link = link
+
+    # -- what the client does -------------------------------------------------------------------------------------
+
+    async def call(self, message: Message, *, streams: bool, attachment: str = "") -> MessageStream:
+        """Send a request; its answer, and before it what belongs to it, comes on the stream.
+
+        Parameters
+        ----------
+        streams
+            Whether the client takes more than the answer.
+        attachment
+            The agent's hold on the server that the request goes through.
+
+        Raises
+        ------
+        ToolHiveError
+            It did not reach the server, or its id is in use.
+        """
+        assert message.id is not None  # noqa: S101  # a request has one
+        key = call_key(message.id)
+        if key in self._calls:
+            raise LinkBrokenError(f"the id {message.id!r} is in use by a call that is not answered yet")
+        stream = MessageStream(self._limits)
+        self._calls[key] = OpenCall(message.id, message.own_token, streams)
+        self._streams[key] = stream
+        self._attachments[key] = attachment
+        try:
+            await self.tell(message.data)
+        except BaseException:
+            self.forget(message, stream)
+            raise
+        return stream
+
+    def forget(self, message: Message, stream: MessageStream) -> None:
+        """Drop a call; its answer, if it still comes, concerns nobody."""
+        stream.cut()
+        assert message.id is not None  # noqa: S101  # a request has one
+        key = call_key(message.id)
+        if self._streams.get(key) is stream:  # not a later call of the same id
+            del self._streams[key], self._calls[key], self._attachments[key]
+
+    async def give_up(self, message: Message, reason: str) -> None:
+        """Tell the server that nobody waits for an answer any more."""
+        params = {"requestId": message.id, "reason": reason}
+        try:
+            await self.tell(encode({"method": "notifications/cancelled", "params": params}))
+        except ToolHiveError as error:
+            _log.info("could not cancel a call at the server", cause=error.message)
+
+    async def tell(self, data: bytes) -> None:
+        """Send a message that gets no answer.
+
+        Raises
+        ------
+        ToolHiveError
+            It did not reach the server.
+        """
+        if self._link is None:
+            raise LinkBrokenError("the session has no connection to its server")
+        await self._link.send(data)
+
+    def listen(self) -> MessageStream:
+        """Open the GET stream. An older one ends: a client that comes again has lost it."""
+        if self._listener is not None:
+            self._listener.close()
+        self._listener = stream = MessageStream(self._limits)
+        while self._backlog and not stream.closed:
+            stream.offer(self._backlog.popleft())
+        return stream
+
+    def stop_listening(self, stream: MessageStream) -> None:
+        """Close a GET stream."""
+        stream.cut()
+        if self._listener is stream:
+            self._listener = None
+
+    # -- what the server does -------------------------------------------------------------------------------------
+
+    async def take(self, data: bytes) -> None:
+        """Hand on one message of the server's."""
+        message = peek(data)
+        if not isinstance(message, Message):
+            _log.warning("the server sent what is not a JSON-RPC message; passed over it", size=len(data))
+            return
+        where = destination(
+            message, self._calls, listening=self._listener is not None, one_shot=self.identity.one_shot
+        )
+        reply = Reply(data, final=message.kind is Kind.RESPONSE)
+        try:
+            match where:
+                case Elsewhere.LISTENER if self._listener is not None:
+                    await self._listener.put(reply)
+                case Elsewhere.BACKLOG:
+                    await self._keep(reply)
+                case Elsewhere.UNANSWERABLE:
+                    await self._refuse(message)
+                case tuple():
+                    await self._put(where, reply)
+                case _:
+                    pass
+        except StreamClosedError:
+            _log.info("a client's stream closed before a message could be handed on", method=message.method)
+
+    async def _put(self, key: CallKey, reply: Reply) -> None:
+        stream = self._streams[key]
+        if reply.final:
+            self._calls.pop(key, None)
+            self._streams.pop(key, None)
+            self._attachments.pop(key, None)
+        await stream.put(reply)
+
+    async def _keep(self, reply: Reply) -> None:
+        if len(self._backlog) == _BACKLOG:
+            dropped = peek(self._backlog.popleft().data)
+            if isinstance(dropped, Message) and dropped.kind is Kind.REQUEST:
+                await self._refuse(dropped)
+        self._backlog.append(reply)
+
+    async def _refuse(self, message: Message) -> None:
+        body = error_body(
+            RpcCode.METHOD_NOT_FOUND, "the client has no open stream to be asked over", request_id=message.id
+        )
+        try:
+            await self.tell(body)
+        except ToolHiveError as error:
+            _log.info("could not answer the server's request", cause=error.message)
+
+    def fail(self, reason: str, *, attached_to: str | None = None) -> None:
+        """Answer the open calls with an error.
+
+        Parameters
+        ----------
+        attached_to
+            The agent's present hold on the server: calls made through it, and those of an unknown one, stay open.
+        """
+        for key in list(self._calls):
+            if attached_to is not None and self._attachments[key] in {"", attached_to}:
+                continue
+            del self._calls[key]
+            del self._attachments[key]
+            self._streams.pop(key).fail(Failure(502, RpcCode.SERVER_ERROR, reason))
+
+    def lose(self, reason: str) -> None:
+        """End everything: the server does not know the session any more."""
+        self.shut(reason)
+        self._on_lost(self, reason)
+
+    def shut(self, reason: str) -> None:
+        """End the session's streams."""
+        self.fail(reason)
+        self.close_listener()
+
+    def close_listener(self) -> None:
+        """End the GET stream."""
+        if self._listener is not None:
+            self._listener.close()
+
+    async def leave(self) -> None:
+        """Close the way to the server."""
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
