@@ -92,8 +92,8 @@ class SseLink:
             self._not_opened(error)
         except EventTooLargeError as error:
             reason = f"the server's message is too large: {error}"
-        except Exception:
-            _log.exception("reading a server's event stream failed")  # the session ends; the others go on
+        except Exception:  # noqa: BLE001  # the top of this session: it ends, the others go on
+            _log.exception("reading a server's event stream failed")
             reason = "the proxy failed to read the server's event stream; its log says why"
         self._not_opened(LinkBrokenError(reason))
         self._receiver.lose(reason)

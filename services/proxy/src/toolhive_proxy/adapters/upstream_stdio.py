@@ -50,8 +50,7 @@ class StdioLinks:
                 return None
             try:
                 await receiver.take(frame.data)
-            except Exception:
-                # The library would end the subscription, and the session's next answers with it.
+            except Exception:  # noqa: BLE001  # the top of this message: the session's next one must still come
                 _log.exception("a server's message could not be handed on", session=session[:8])
             return None
 

@@ -39,7 +39,7 @@ class PostAction(Enum):
     """A request without a session: it gets one of its own."""
     TELL = "tell"
     """A notification or response within a session."""
-    PASS_OVER = "pass over"
+    IGNORE = "ignore"
     """A notification or response without a session: accepted, and of concern to nobody."""
 
 
@@ -84,7 +84,7 @@ def judge_session_post(
             return Refusal(
                 400, RpcCode.INVALID_REQUEST, "Mcp-Session-Id is missing; call initialize first", message.id
             )
-        return PostAction.CALL_ONCE if is_request else PostAction.PASS_OVER
+        return PostAction.CALL_ONCE if is_request else PostAction.IGNORE
     if refusal := judge_session(session_id, session_known=session_known, request_id=message.id):
         return refusal
     return PostAction.CALL if is_request else PostAction.TELL
