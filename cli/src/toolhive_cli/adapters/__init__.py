@@ -1,0 +1,1 @@
+"""Edges out: the API over HTTP, files, and the terminal. They translate and never decide."""

@@ -1,0 +1,61 @@
+"""Files that the command line names."""
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from toolhive_cli.errors import InvalidFlagError
+from toolhive_common.schemas.permissions import PermissionProfile
+
+__all__ = ["absolute_source", "read_permission_profile", "read_text"]
+
+
+def read_text(flag: str, path: str) -> str:
+    """Read a file that a flag names.
+
+    Raises
+    ------
+    InvalidFlagError
+    """
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InvalidFlagError(flag, f"cannot read {path}: {reason}") from error
+
+
+def read_permission_profile(path: str) -> PermissionProfile:
+    """Read a permission profile from a JSON file.
+
+    Raises
+    ------
+    InvalidFlagError
+    """
+    flag = "--permission-profile"
+    text = read_text(flag, path)
+    try:
+        json.loads(text)
+        return PermissionProfile.from_json(text)
+    except json.JSONDecodeError as error:
+        raise InvalidFlagError(flag, f"{path} is no JSON: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise InvalidFlagError(flag, f"{path} is no permission profile: {first['msg']} at '{where}'") from error
+
+
+def absolute_source(volume: str, *, must_exist: bool) -> str:
+    """Make the host's side of ``host:container[:ro]`` absolute: what makes the container is in another folder.
+
+    Raises
+    ------
+    InvalidFlagError
+    """
+    source, colon, rest = volume.partition(":")
+    if not colon or not source or not rest:
+        raise InvalidFlagError("--volume", f"{volume!r} is not HOST-PATH:CONTAINER-PATH or HOST-PATH:CONTAINER-PATH:ro")
+    path = Path(source).expanduser().absolute()
+    if must_exist and not path.exists():
+        raise InvalidFlagError("--volume", f"there is no {path} on this machine")
+    return f"{path}:{rest}"

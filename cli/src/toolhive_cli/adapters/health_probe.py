@@ -1,0 +1,24 @@
+"""Whether the proxy serves a workload."""
+
+import httpx
+
+from toolhive_cli.adapters.api_client import open_client
+
+__all__ = ["HealthProbe"]
+
+_PROBE_TIMEOUT = httpx.Timeout(5)
+_OK = 200
+
+
+class HealthProbe:
+    """Asks a workload's front for its health."""
+
+    async def problem(self, url: str) -> str:
+        """Say why the workload at the URL does not answer yet; empty when it does."""
+        health = f"{url.split('#')[0].rsplit('/', 1)[0]}/health"
+        try:
+            async with open_client(health, _PROBE_TIMEOUT) as http:
+                response = await http.get(health)
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            return f"{health} does not answer ({str(error) or type(error).__name__})"
+        return "" if response.status_code == _OK else f"{health} answers with status {response.status_code}"

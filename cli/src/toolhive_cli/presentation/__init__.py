@@ -1,0 +1,1 @@
+"""Pure functions from data to the text that users and programs read. No clock, no terminal, no I/O."""
