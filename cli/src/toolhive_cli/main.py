@@ -34,17 +34,36 @@ the whole imports no command."""
 _ALIASES = {"ls": "list", "start": "restart"}
 
 _NOT_YET = frozenset(
-    "export serve proxy inspector mcp search registry build client group secret config runtime upgrade tui vmcp "
-    "skill ai-plugin llm".split()
+    {
+        "export",
+        "serve",
+        "proxy",
+        "inspector",
+        "mcp",
+        "search",
+        "registry",
+        "build",
+        "client",
+        "group",
+        "secret",
+        "config",
+        "runtime",
+        "upgrade",
+        "tui",
+        "vmcp",
+        "skill",
+        "ai-plugin",
+        "llm",
+    }
 )
 """Commands of ToolHive that are refused by name."""
 
 
 class _LazyGroup(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         if cmd_name in _NOT_YET:
             raise UnsupportedFlagError(f"the command '{cmd_name}'", "it comes with a later one")
         found = _COMMANDS.get(_ALIASES.get(cmd_name, cmd_name))
@@ -53,7 +72,7 @@ class _LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"toolhive_cli.commands.{found[0]}").command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 

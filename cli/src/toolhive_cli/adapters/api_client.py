@@ -15,13 +15,16 @@ import httpx  # noqa: E402  # see above
 
 from toolhive_cli.errors import ApiRefusedError, ApiUnreachableError, UnexpectedAnswerError  # noqa: E402
 
-__all__ = ["API_PREFIX", "ApiClient", "ApiResponse", "is_loopback", "open_client"]
+__all__ = ["API_PREFIX", "LONG_READ", "QUIET_READ", "ApiClient", "ApiResponse", "is_loopback", "open_client"]
 
 API_PREFIX = "/api/v1beta"
 _FIRST_ERROR_STATUS = 400
 _SHORT = httpx.Timeout(30, connect=5)
 LONG_READ = httpx.Timeout(30, connect=5, read=15 * 60)
 """Making a workload takes up to ten minutes on the API's side."""
+
+QUIET_READ = httpx.Timeout(30, connect=5, read=60)
+"""A stream of events may be quiet for a while; the API gives a sign of life every 15 seconds or so."""
 
 ApiResponse = httpx.Response
 
@@ -94,7 +97,7 @@ class ApiClient:
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: httpx.Timeout = _SHORT,
+        limits: httpx.Timeout = _SHORT,
     ) -> AsyncIterator[httpx.Response]:
         """Ask, and give the answer while it comes in. Its status is below 400.
 
@@ -109,7 +112,7 @@ class ApiClient:
             params=params,
             content=body,
             headers={**sent, **(headers or {})},
-            timeout=timeout,
+            timeout=limits,
         )
         self._tell(f"{method} {request.url}")
         with self._translated():

@@ -1,12 +1,12 @@
 """Lifecycle events of the API, read as a stream that survives broken connections."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 from pydantic import ValidationError
 
-from toolhive_cli.adapters.api_client import ApiClient
+from toolhive_cli.adapters.api_client import QUIET_READ, ApiClient
 from toolhive_cli.adapters.sse import read_messages
 from toolhive_cli.errors import ApiRefusedError, ApiUnreachableError, UnexpectedAnswerError
 from toolhive_common.schemas.events import LifecycleEvent
@@ -35,7 +35,7 @@ class EventLog:
         self._last_id = ""
         self._connected = False
 
-    async def read(self, filters: Mapping[str, str], *, follow: bool) -> AsyncIterator[LifecycleEvent]:
+    async def read(self, filters: Mapping[str, str], *, follow: bool) -> AsyncGenerator[LifecycleEvent]:
         """Give the events that fit, oldest first; with ``follow``, go on for ever.
 
         A lost connection is made again from the last event that was seen, so that none is missed.
@@ -64,13 +64,13 @@ class EventLog:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _connection(self, filters: Mapping[str, str], *, follow: bool) -> AsyncIterator[LifecycleEvent]:
+    async def _connection(self, filters: Mapping[str, str], *, follow: bool) -> AsyncGenerator[LifecycleEvent]:
         params = {**filters, "follow": "true" if follow else "false"}
         headers = {"Accept": "text/event-stream"}
         if self._last_id:
             params.pop("from", None)
             headers["Last-Event-ID"] = self._last_id
-        async with self._api.open("GET", "/events", params=params, headers=headers) as response:
+        async with self._api.open("GET", "/events", params=params, headers=headers, limits=QUIET_READ) as response:
             if not response.headers.get("content-type", "").startswith("text/event-stream"):
                 raise UnexpectedAnswerError(self._api.url, "its events are no event stream")
             self._connected = True

@@ -54,7 +54,9 @@ def absolute_source(volume: str, *, must_exist: bool) -> str:
     """
     source, colon, rest = volume.partition(":")
     if not colon or not source or not rest:
-        raise InvalidFlagError("--volume", f"{volume!r} is not HOST-PATH:CONTAINER-PATH or HOST-PATH:CONTAINER-PATH:ro")
+        raise InvalidFlagError(
+            "--volume", f"{volume!r} is not HOST-PATH:CONTAINER-PATH or HOST-PATH:CONTAINER-PATH:ro"
+        )
     path = Path(source).expanduser().absolute()
     if must_exist and not path.exists():
         raise InvalidFlagError("--volume", f"there is no {path} on this machine")

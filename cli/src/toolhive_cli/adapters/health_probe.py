@@ -15,7 +15,7 @@ class HealthProbe:
 
     async def problem(self, url: str) -> str:
         """Say why the workload at the URL does not answer yet; empty when it does."""
-        health = f"{url.split('#')[0].rsplit('/', 1)[0]}/health"
+        health = f"{url.split('#', maxsplit=1)[0].rsplit('/', 1)[0]}/health"
         try:
             async with open_client(health, _PROBE_TIMEOUT) as http:
                 response = await http.get(health)

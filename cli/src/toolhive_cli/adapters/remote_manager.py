@@ -1,7 +1,6 @@
 """`RemoteManager`: the `Manager` that is a client of the API."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -47,18 +46,18 @@ class RemoteManager:
             "/workloads",
             body=request.to_json(),
             headers={"Accept": "text/event-stream, application/json"},
-            timeout=LONG_READ,
+            limits=LONG_READ,
         ) as response:
             if not response.headers.get("content-type", "").startswith("text/event-stream"):
                 yield Created(self._parse(CreatedWorkload, await response.aread()))
                 return
-            async with aclosing(self._updates(response)) as updates:
-                async for update in updates:
-                    yield update
-                    if isinstance(update, Created):
-                        return
+            async for update in self._updates(response):
+                yield update
+                if isinstance(update, Created):
+                    return
         raise UnexpectedAnswerError(
-            self._api.url, f"it broke off while '{request.name}' was being made; 'thv list --all' shows what came of it"
+            self._api.url,
+            f"it broke off while '{request.name}' was being made; 'thv list --all' shows what came of it",
         )
 
     async def stop_workloads(self, selection: Selection) -> None:
