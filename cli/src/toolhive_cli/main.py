@@ -137,7 +137,8 @@ def run(arguments: Sequence[str]) -> int:
 def _fail(message: str, *, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    colourful = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+    colourful = sys.stderr.isatty() and not plain
     label = click.style("Error:", fg="red", bold=True) if colourful else "Error:"
     click.echo(f"{label} {message}", err=True)
     return EXIT_ERROR

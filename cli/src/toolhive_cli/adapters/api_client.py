@@ -64,7 +64,7 @@ class ApiClient:
         self._tell = tell
         with self._translated():
             if httpx.URL(self.url).scheme not in {"http", "https"} or not httpx.URL(self.url).host:
-                raise ApiUnreachableError(self.url, "the address does not begin with http:// or https://")
+                raise ApiUnreachableError(url, "this is no address such as http://127.0.0.1:8080")
             self._http = open_client(self.url)
 
     async def __aenter__(self) -> Self:

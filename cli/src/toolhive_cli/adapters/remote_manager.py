@@ -14,12 +14,18 @@ from toolhive_common.manager import Created, RunUpdate, Selection
 from toolhive_common.schemas.base import Wire
 from toolhive_common.schemas.commands import Progress
 from toolhive_common.schemas.runconfig import RunConfig
-from toolhive_common.schemas.workload import BulkRequest, CreatedWorkload, CreateRequest, Workload, WorkloadList
+from toolhive_common.schemas.workload import BulkRequest, CreatedWorkload, CreateRequest, Workload
 
 __all__ = ["RemoteManager"]
 
 _MESSAGE = TypeVar("_MESSAGE", bound=Wire)
 _NOT_FOUND = 404
+
+
+class _Listing(Wire):
+    """Answer of ``GET /workloads``; an original ToolHive says null where there are none."""
+
+    workloads: tuple[Workload, ...] | None = None
 
 
 class _RunProblem(Wire):
@@ -80,9 +86,7 @@ class RemoteManager:
         if group:
             params["group"] = group
         body = await self._api.request("GET", "/workloads", params=params)
-        # An original ToolHive says null where there are none.
-        text = body.strip()
-        found = self._parse(WorkloadList, b'{"workloads":[]}' if text == b'{"workloads":null}' else text).workloads
+        found = self._parse(_Listing, body).workloads or ()
         wanted = (labels or {}).items()
         return sorted((one for one in found if wanted <= one.labels.items()), key=lambda one: one.name)
 
@@ -96,7 +100,8 @@ class RemoteManager:
 
     async def logs(self, name: str, *, lines: int = 1000) -> str:
         """The end of what the server wrote."""
-        text = (await self._about(name, "GET", "/logs")).decode(errors="replace")
+        text = (await self._about(name, "GET", f"/logs?lines={lines}")).decode(errors="replace")
+        # An original ToolHive passes the number over.
         return "".join(text.splitlines(keepends=True)[-lines:])
 
     async def export(self, name: str) -> RunConfig:

@@ -83,7 +83,13 @@ __all__ = ["command"]
     "-p", "--publish", multiple=True, metavar="[HOST:]PORT", help="Port of the container to open on its host."
 )
 @click.option("--runtime-image", default="", metavar="IMAGE", help="Base image to build a package with.")
-@click.option("--runtime-add-package", multiple=True, metavar="PACKAGE", help="System package to add to the image.")
+@click.option(
+    "--runtime-add-package",
+    "runtime_packages",
+    multiple=True,
+    metavar="PACKAGE",
+    help="System package to add to the image.",
+)
 @click.option("--build-with", multiple=True, metavar="REQUIREMENT", help="Python requirement to add (uvx:// only).")
 @click.option(
     "--wait", default=300, show_default=True, type=click.IntRange(0), metavar="SECONDS",
@@ -133,6 +139,5 @@ def _flags(given: dict[str, Any], arguments: tuple[str, ...], *, local: bool) ->
             "env": {**env, **parse_pairs("--env", given["env"])},
             "labels": parse_pairs("--label", given["labels"]),
             "volumes": tuple(absolute_source(volume, must_exist=local) for volume in given["volumes"]),
-            "runtime_packages": given.pop("runtime_add_package"),
         }
     )
