@@ -21,4 +21,15 @@ class HealthProbe:
                 response = await http.get(health)
         except (httpx.RequestError, httpx.InvalidURL) as error:
             return f"{health} does not answer ({str(error) or type(error).__name__})"
-        return "" if response.status_code == _OK else f"{health} answers with status {response.status_code}"
+        if response.status_code == _OK:
+            return ""
+        return f"{health} answers with status {response.status_code}{_told(response)}"
+
+
+def _told(response: httpx.Response) -> str:
+    """Find what ToolHive's health JSON says is wrong."""
+    try:
+        reason = response.json()["mcp"]["error"]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return f" ({reason})"

@@ -13,6 +13,8 @@ from toolhive_common.schemas.workload import CreateRequest, Workload, WorkloadSt
 __all__ = ["Health", "Narrator", "Starting"]
 
 _POLL = 0.3
+_STEADY = 2.0
+"""Seconds that a server must hold out: one that lacks an argument or a key starts, says so and exits."""
 _BROKEN = frozenset({WorkloadStatus.ERROR, WorkloadStatus.UNHEALTHY, WorkloadStatus.POLICY_STOPPED})
 _ENDING = frozenset({WorkloadStatus.STOPPING, WorkloadStatus.STOPPED, WorkloadStatus.REMOVING})
 _RUNNING = frozenset({WorkloadStatus.RUNNING})
@@ -74,18 +76,18 @@ class Starting:
             It ended, was stopped, or is not ready in time.
         """
         self.narrator.stage("waiting", f"until '{name}' answers")
-        end = self.clock() + seconds
+        end, steady_since = self.clock() + seconds, None
         while True:
             workload = await self.manager.get_workload(name)
             _refuse_broken(workload)
             problem = f"its status is {workload.status}"
             if workload.status in _RUNNING:
                 problem = await self.health.problem(workload.url)
-                if not problem:
-                    workload = await self.manager.get_workload(name)
-                    _refuse_broken(workload)
-                    return workload
-            if self.clock() >= end:
+            now = self.clock()
+            steady_since = None if problem else steady_since or now
+            if steady_since is not None and now - steady_since >= _STEADY:
+                return workload
+            if now >= end and problem:
                 raise NotReadyError(
                     name,
                     f"is not ready after {seconds:.0f} s: {problem}",
