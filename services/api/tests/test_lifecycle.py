@@ -106,15 +106,11 @@ def test_what_is_being_removed_cannot_be_restarted() -> None:
         (DesiredPhase.REMOVED, ObservedPhase.ERROR, WorkloadStatus.REMOVING),
     ],
 )
-def test_a_report_becomes_a_status(
-    wanted: DesiredPhase, observed: ObservedPhase, expected: WorkloadStatus
-) -> None:
+def test_a_report_becomes_a_status(wanted: DesiredPhase, observed: ObservedPhase, expected: WorkloadStatus) -> None:
     report = an_observed(phase=observed, reason="because", started_at=LATER)
     decided = decide_observed(a_record(wanted), report)
     assert isinstance(decided, Changed)
-    assert decided.record == replace(
-        a_record(wanted), status=expected, status_context="because", started_at=LATER
-    )
+    assert decided.record == replace(a_record(wanted), status=expected, status_context="because", started_at=LATER)
 
 
 def test_a_removal_that_was_wished_and_is_done_forgets_the_row() -> None:

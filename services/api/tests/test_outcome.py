@@ -13,7 +13,10 @@ from toolhive_common.testing.factories import an_observed
     [
         (ObservedPhase.PREPARING, Progressing.WAIT),
         (ObservedPhase.STARTING, Progressing.SETTLING),
-        *((phase, Progressing.MADE) for phase in set(ObservedPhase) - {ObservedPhase.PREPARING, ObservedPhase.STARTING}),
+        *(
+            (phase, Progressing.MADE)
+            for phase in set(ObservedPhase) - {ObservedPhase.PREPARING, ObservedPhase.STARTING}
+        ),
     ],
 )
 def test_each_phase_has_its_outcome(phase: ObservedPhase, expected: Progressing) -> None:
@@ -32,9 +35,7 @@ def test_nothing_known_means_wait() -> None:
 
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from(ObservedPhase))
 def test_reports_on_other_revisions_never_refuse(revision: int, observed: int, phase: ObservedPhase) -> None:
-    outcome = decide_outcome(
-        an_observed(revision=observed, phase=phase, code=ErrorCode.IMAGE_NOT_FOUND), revision
-    )
+    outcome = decide_outcome(an_observed(revision=observed, phase=phase, code=ErrorCode.IMAGE_NOT_FOUND), revision)
     if observed < revision:
         assert outcome is Progressing.WAIT
     if observed > revision:

@@ -152,9 +152,7 @@ async def test_a_name_can_be_taken_again_while_its_old_workload_is_being_removed
 
 
 @pytest.mark.parametrize("action", ["stop", "restart", "delete"])
-async def test_bulk_actions_take_names_or_a_group(
-    api: httpx.AsyncClient, agent: PlayedAgent, action: str
-) -> None:
+async def test_bulk_actions_take_names_or_a_group(api: httpx.AsyncClient, agent: PlayedAgent, action: str) -> None:
     await create(api, "a")
     await create(api, "b")
     final = {"stop": "stopped", "restart": "running", "delete": "404"}[action]
@@ -229,9 +227,7 @@ async def test_a_create_is_streamed_to_those_who_ask_for_it(api: httpx.AsyncClie
     assert events[-1][1] == {"name": "time", "port": 8081}
 
 
-async def test_a_streamed_create_that_fails_ends_with_the_error(
-    api: httpx.AsyncClient, agent: PlayedAgent
-) -> None:
+async def test_a_streamed_create_that_fails_ends_with_the_error(api: httpx.AsyncClient, agent: PlayedAgent) -> None:
     agent.failures[IMAGE] = (ErrorCode.PACKAGE_NOT_FOUND, "no such package")
     made = await api.post(API, json=REQUEST, headers={"Accept": "text/event-stream"})
     assert list(parse_sse(made.text))[-1] == (
@@ -278,9 +274,7 @@ async def test_a_create_is_refused_at_once_while_no_agent_can_run_it(
     assert (await api.get(API, params={"all": "true"})).json() == {"workloads": []}
 
 
-async def test_the_correlation_id_follows_a_request_to_the_agent(
-    api: httpx.AsyncClient, agent: PlayedAgent
-) -> None:
+async def test_the_correlation_id_follows_a_request_to_the_agent(api: httpx.AsyncClient, agent: PlayedAgent) -> None:
     made = await api.post(API, json=REQUEST, headers={"X-Request-Id": "my-request"})
     assert made.headers["x-request-id"] == "my-request"
     assert made.headers["x-content-type-options"] == "nosniff"

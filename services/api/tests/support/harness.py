@@ -162,9 +162,7 @@ class PlayedAgent:
 
     async def _start(self, wish: DesiredWorkload) -> None:
         await self.report(wish, ObservedPhase.PREPARING)
-        progress = Progress(
-            key=wish.key, revision=wish.revision, stage=ProgressStage.BUILDING, message="step 1 of 2"
-        )
+        progress = Progress(key=wish.key, revision=wish.revision, stage=ProgressStage.BUILDING, message="step 1 of 2")
         await tell_progress(self.bus, progress)
         await self.pulling.wait()
         if (failure := self.failures.get(wish.run_config.image)) is not None:
