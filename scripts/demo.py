@@ -23,6 +23,7 @@ THV = str(ROOT / ".venv/bin/thv")
 SERVER = "uvx://mcp-server-time"
 NAME = "mcp-server-time"
 TOOL = "get_current_time"
+USUAL_API = "http://127.0.0.1:8080"
 BEGUN = time.monotonic()
 
 
@@ -122,17 +123,20 @@ async def show(api: str) -> None:
     async with lifecycle_events():
         url = await start()
         await call(url)
-    print(
-        f"""
-It works. Where to look next:
-  .venv/bin/thv list                what runs
-  .venv/bin/thv logs {NAME}
-  .venv/bin/thv events --follow     everything that happens, as it happens
-  {api}/api/doc     the REST API
-  {url}     for your own MCP client
-  make down                         remove all of it
-"""
-    )
+    # A command finds the API by itself only on its usual port.
+    prefix = "" if api == USUAL_API else f"TOOLHIVE_API_URL={api} "
+    next_looks = {
+        f"{prefix}.venv/bin/thv list": "what runs",
+        f"{prefix}.venv/bin/thv logs {NAME}": "what the server writes",
+        f"{prefix}.venv/bin/thv events --follow": "everything that happens, as it happens",
+        f"{api}/api/doc": "the REST API",
+        url: "for your own MCP client",
+        "make down": "removes all of it",
+    }
+    width = max(map(len, next_looks))
+    print("\nIt works. Where to look next:")
+    for look, meaning in next_looks.items():
+        print(f"  {look:{width}}  {meaning}")
 
 
 def main() -> int:
