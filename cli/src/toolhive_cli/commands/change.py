@@ -8,7 +8,8 @@ from toolhive_cli.adapters.terminal import notice, open_screen
 from toolhive_cli.config import Settings
 from toolhive_cli.decisions.change import Change
 from toolhive_cli.errors import NotDoneError
-from toolhive_cli.factory import changing, with_manager
+from toolhive_cli.factory.manager import with_manager
+from toolhive_cli.factory.services import changing
 from toolhive_cli.presentation.workloads import NO_WORKLOADS
 from toolhive_cli.services.changing import Result
 from toolhive_common.manager import Manager

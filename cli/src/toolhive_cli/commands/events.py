@@ -5,7 +5,7 @@ import click
 from toolhive_cli.adapters.event_log import EventLog
 from toolhive_cli.commands.base import thv_command
 from toolhive_cli.config import Settings
-from toolhive_cli.factory import with_events
+from toolhive_cli.factory.events import with_events
 from toolhive_cli.presentation.events import event_json, event_line
 from toolhive_common.schemas.events import EventType
 

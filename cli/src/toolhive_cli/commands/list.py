@@ -4,9 +4,9 @@ import click
 
 from toolhive_cli.commands.base import thv_command
 from toolhive_cli.config import Settings
-from toolhive_cli.decisions.run_request import parse_pairs
+from toolhive_cli.decisions.pairs import parse_pairs
 from toolhive_cli.errors import UnsupportedFlagError
-from toolhive_cli.factory import with_manager
+from toolhive_cli.factory.manager import with_manager
 from toolhive_cli.presentation.workloads import client_config, workload_table, workloads_json
 
 __all__ = ["command"]

@@ -8,7 +8,7 @@ from toolhive_cli.commands.base import thv_command
 from toolhive_cli.config import Settings
 from toolhive_cli.decisions.new_lines import new_text
 from toolhive_cli.errors import UnsupportedFlagError
-from toolhive_cli.factory import with_manager
+from toolhive_cli.factory.manager import with_manager
 from toolhive_common.manager import Manager
 
 __all__ = ["command"]

@@ -10,9 +10,11 @@ from toolhive_cli.adapters.terminal import Screen, notice, open_screen
 from toolhive_cli.commands.base import SERVER_ARGUMENTS, thv_command
 from toolhive_cli.commands.refused_flags import refuse_flags
 from toolhive_cli.config import Settings
-from toolhive_cli.decisions.run_request import RunFlags, is_bare_name, parse_env_file, parse_pairs, plan_request
+from toolhive_cli.decisions.pairs import parse_env_file, parse_pairs
+from toolhive_cli.decisions.run_request import RunFlags, is_bare_name, plan_request
 from toolhive_cli.errors import ApiRefusedError
-from toolhive_cli.factory import starting, with_manager
+from toolhive_cli.factory.manager import with_manager
+from toolhive_cli.factory.services import starting
 from toolhive_cli.presentation.run_report import interrupted, run_report, started_without_waiting
 from toolhive_cli.presentation.workloads import workload_json
 from toolhive_common.errors import ErrorCode

@@ -6,7 +6,7 @@ import click
 
 from toolhive_cli.commands.base import thv_command
 from toolhive_cli.config import Settings
-from toolhive_cli.factory import with_manager
+from toolhive_cli.factory.manager import with_manager
 from toolhive_cli.presentation.workloads import workload_details, workload_details_json
 
 __all__ = ["command"]

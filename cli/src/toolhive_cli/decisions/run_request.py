@@ -1,6 +1,6 @@
 """What ``thv run`` asks the API for."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from toolhive_cli.errors import InvalidFlagError, UnsupportedFlagError
@@ -9,7 +9,7 @@ from toolhive_common.schemas.permissions import BUILTIN_PROFILES, NetworkPermiss
 from toolhive_common.schemas.runconfig import RuntimeConfig
 from toolhive_common.schemas.workload import CreateRequest
 
-__all__ = ["RunFlags", "is_bare_name", "parse_env_file", "parse_pairs", "plan_request"]
+__all__ = ["RunFlags", "is_bare_name", "plan_request"]
 
 
 @dataclass(frozen=True)
@@ -84,44 +84,6 @@ def plan_request(flags: RunFlags) -> CreateRequest:
 def is_bare_name(source: str) -> bool:
     """Whether this may be meant as a name of ToolHive's registry rather than as an image."""
     return not source.startswith(PACKAGE_SCHEMES) and not any(mark in source for mark in ":@")
-
-
-def parse_pairs(flag: str, texts: Iterable[str]) -> dict[str, str]:
-    """Read ``KEY=VALUE`` texts; a later one wins.
-
-    Raises
-    ------
-    InvalidFlagError
-    """
-    pairs = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key.strip():
-            raise InvalidFlagError(flag, f"{text!r} is not KEY=VALUE")
-        pairs[key.strip()] = value
-    return pairs
-
-
-def parse_env_file(path: str, text: str) -> dict[str, str]:
-    """Read ``KEY=VALUE`` lines; blank lines, comments, ``export`` and quotes around a value are passed over.
-
-    Raises
-    ------
-    InvalidFlagError
-        Names the line, never its content: it may be a secret.
-    """
-    pairs = {}
-    for number, raw in enumerate(text.splitlines(), start=1):
-        line = raw.strip().removeprefix("export ").strip()
-        if not line or line.startswith("#"):
-            continue
-        key, equals, value = line.partition("=")
-        if not equals or not key.strip():
-            raise InvalidFlagError("--env-file", f"line {number} of {path} is not KEY=VALUE")
-        value = value.strip()
-        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
-        pairs[key.strip()] = value[1:-1] if quoted else value
-    return pairs
 
 
 def _profile(flags: RunFlags) -> PermissionProfile | None:
