@@ -6,6 +6,7 @@ from typing import Self
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.text import Text
 
 from toolhive_cli.presentation.stages import stage_title
@@ -25,7 +26,13 @@ class LiveNarrator:
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[detail]}", markup=False, style="dim"),
+            TextColumn(
+                "{task.fields[detail]}",
+                markup=False,
+                style="dim",
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
+            expand=True,
             console=Console(stderr=True),
             transient=True,
             redirect_stdout=False,
