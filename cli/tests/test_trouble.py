@@ -60,13 +60,15 @@ def test_debug_tells_requests_and_shows_the_traceback(thv: Thv, debug: list[str]
     assert "Traceback" in done.err
 
 
-def test_a_reader_that_goes_away_is_no_trouble(api: PlayedApi, thv: Thv) -> None:
-    for number in range(2000):
+@pytest.mark.parametrize("count", [1, 2000], ids=["before a short output", "in a long output"])
+def test_a_reader_that_goes_away_is_no_trouble(api: PlayedApi, thv: Thv, count: int) -> None:
+    for number in range(count):
         api.add(f"workload-{number}")
+    reader = "true" if count == 1 else "head -1"
     result = subprocess.run(
-        ["bash", "-c", f"{THV} list | head -1"], env=thv.environment, capture_output=True, text=True, check=True
+        ["bash", "-c", f"{THV} list | {reader}"], env=thv.environment, capture_output=True, text=True, check=True
     )
-    assert result.stdout.startswith("NAME")
+    assert result.stdout.startswith("" if count == 1 else "NAME")
     assert result.stderr == ""
 
 

@@ -31,7 +31,9 @@ class Thv:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("TOOLHIVE_", "NO_COLOR"))}
+        kept = {
+            key: value for key, value in os.environ.items() if not key.startswith(("TOOLHIVE_", "NO_COLOR", "PYTHON"))
+        }
         return {**kept, "TOOLHIVE_API_URL": self.api_url, "TZ": "UTC", "TERM": "xterm-256color", **self.more}
 
     def __call__(self, *arguments: str) -> Done:
