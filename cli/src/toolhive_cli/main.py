@@ -108,21 +108,17 @@ def run(arguments: Sequence[str]) -> int:
     Returns
     -------
     int
-        The exit code: 0, 1 for an error, 2 for a command line that makes no sense, 130 after Ctrl-C.
+        The exit code: 0, 1 for an error, 2 for a command line that makes no sense, 130 after Ctrl-C. A reader of
+        the output that goes away ends the process quietly with 1 (click does that).
     """
     settings = Settings()
     try:
         result = _thv.main(list(arguments), prog_name="thv", standalone_mode=False, obj=settings)
-        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except ToolHiveError as error:
         return _fail(error.message, debug=settings.debug)
-    except BrokenPipeError:
-        # Python flushes stdout once more at its end; without a place to write to, it would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_ERROR  # as click does when it meets the closed pipe itself
     except (KeyboardInterrupt, click.Abort):
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the top of the process: a user gets a sentence, whatever it is
