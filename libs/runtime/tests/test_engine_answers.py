@@ -167,7 +167,7 @@ def test_a_refused_creation_is_told_by_its_cause(message: str, code: ErrorCode) 
     ("message", "code", "said"),
     [
         (
-            "driver failed programming external connectivity: Bind for 0.0.0.0:8080 failed: port is already allocated",
+            "driver failed programming connectivity: Bind for 0.0.0.0:8080 failed: port is already allocated",
             ErrorCode.PORT_TAKEN,
             "0.0.0.0:8080",
         ),

@@ -37,7 +37,7 @@ class FakeAttachment:
         """Send to standard input."""
         if self not in self._container.attachments:
             raise ConnectionError("the container's input is closed")
-        self._container.input.put_nowait(data)
+        self._container.take(data)
 
     async def read(self) -> AsyncIterator[bytes]:
         """Chunks of standard output."""
@@ -69,6 +69,14 @@ class FakeContainer:
     """What was written to its standard input, chunk by chunk."""
     log: str = ""
     attachments: list[FakeAttachment] = field(default_factory=list)
+    serve: "Callable[[FakeContainer, bytes], None] | None" = None
+    """Plays the server: called with each chunk that comes in."""
+
+    def take(self, data: bytes) -> None:
+        """Take in what was written to standard input."""
+        self.input.put_nowait(data)
+        if self.serve is not None:
+            self.serve(self, data)
 
     def say(self, data: bytes) -> None:
         """Write to standard output."""
@@ -90,9 +98,18 @@ class FakeRuntime:
         References and packages that can be pulled or built. ``None`` = any.
     networks
         Names of the networks that exist.
+    serve
+        Plays the server of every container that is made: called with the container and each chunk of its input.
     """
 
-    def __init__(self, *, images: Sequence[str] = (), registry: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        images: Sequence[str] = (),
+        registry: Sequence[str] | None = None,
+        serve: Callable[[FakeContainer, bytes], None] | None = None,
+    ) -> None:
+        self.serve = serve
         self.containers: dict[str, FakeContainer] = {}
         self.images = set(images)
         self.registry = None if registry is None else set(registry)
@@ -179,7 +196,7 @@ class FakeRuntime:
             labels=dict(spec.labels),
             created_at=self._tick(),
         )
-        self.containers[container_id] = FakeContainer(spec, status)
+        self.containers[container_id] = FakeContainer(spec, status, serve=self.serve)
         if not spec.network.mode:
             self.networks.add(spec.network.name)
         return container_id
