@@ -23,6 +23,8 @@ _LONGEST_LINE = 16 * 1024 * 1024
 """Bytes of one JSON message; a build's output line is the longest."""
 _ANSWER_WITHIN = 60.0
 """Seconds until the engine begins to answer."""
+_LEAVE_WITHIN = 0.5
+"""Seconds for what was written before a close."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,12 @@ async def ask(
 
 
 async def close_quietly(writer: asyncio.StreamWriter) -> None:
-    """Close; that the other side was faster is no news."""
+    """Close; that the other side was faster is no news.
+
+    What was written already gets a moment to leave. Not more: a container that does not read would hold it for ever.
+    """
     writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(_LEAVE_WITHIN):
+            await writer.wait_closed()
+    writer.transport.abort()
