@@ -33,7 +33,7 @@ class Engine:
         spec = ContainerSpec(
             name=f"{self.mark}-server",
             image=BASE_IMAGE,
-            command=command or ("sleep", "600"),
+            command=command or ("sleep", "600"),  # what runs is the image's own server when changes say so
             environment={},
             labels=self.labels,
             mounts=(),

@@ -33,8 +33,8 @@ from .conftest import BASE_IMAGE, Engine
 pytestmark = pytest.mark.engine
 
 BUILDER = BuilderOptions(base_images={"uvx": BASE_IMAGE, "npx": BASE_IMAGE, "go": BASE_IMAGE})
-AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
-"""Where Debian keeps them."""
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt").read_bytes()
+"""Debian keeps them there."""
 UNREACHABLE = "127.0.0.1:1"
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -77,7 +77,7 @@ async def test_a_package_becomes_an_image_whose_server_answers_and_is_not_built_
     image, _ = await engine.runtime.ensure_image(source, progress=silent, builder=BUILDER)
     assert await engine.runtime.ensure_image(source, progress=silent, builder=BUILDER) == (image, ImageSource.LOCAL)
 
-    container_id = await engine.runtime.create(engine.spec(*command, image=image))
+    container_id = await engine.runtime.create(engine.spec(image=image, command=command))
     attachment = await engine.runtime.attach(container_id)
     await engine.runtime.start(container_id)
     await attachment.write(json.dumps(INITIALIZE).encode() + b"\n")
@@ -130,7 +130,7 @@ async def test_a_base_image_that_is_not_to_be_had_is_named(engine: Engine) -> No
 
 @pytest.mark.timeout(180)
 async def test_given_certificate_authorities_are_trusted_inside(engine: Engine) -> None:
-    builder = BuilderOptions(base_images=BUILDER.base_images, ca_bundle=AUTHORITIES.read_bytes())
+    builder = BuilderOptions(base_images=BUILDER.base_images, ca_bundle=AUTHORITIES)
     image, _ = await engine.runtime.ensure_image("uvx://mcp-server-time", progress=silent, builder=builder)
     environment = engine.client.inspect_image(image)["Config"]["Env"]  # type: ignore[no-untyped-call]
     assert "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt" in environment

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import docker.errors
-import requests.exceptions
 
 from toolhive_runtime.errors import EngineFault, EnginePermissionDeniedError, EngineUnreachableError, RuntimeFailure
 
@@ -49,7 +48,7 @@ def translated_api(
             raise refusal(404, _sentence(error)) from error
     except docker.errors.APIError as error:
         raise refusal(error.status_code or 0, _sentence(error)) from error
-    except (requests.exceptions.RequestException, docker.errors.DockerException) as error:
+    except (OSError, docker.errors.DockerException) as error:  # what requests raises is an OSError too
         with translated_socket(path):
             raise _root_cause(error) from error
 
@@ -66,4 +65,4 @@ def _root_cause(error: BaseException) -> Exception:
             return layer
         inner = [*layer.args, getattr(layer, "reason", None), layer.__cause__, layer.__context__]
         seen += [item for item in inner if isinstance(item, BaseException) and item not in seen]
-    return TimeoutError() if isinstance(error, requests.exceptions.Timeout) else ConnectionError(str(error))
+    return ConnectionError(str(error))
