@@ -1,0 +1,32 @@
+"""The two eras of MCP.
+
+Up to 2025-11-25 a connection begins with ``initialize``; from 2026-07-28 each request says its version itself. A
+stdio server of the newer SDKs binds its process to the era of the first message that it reads, so that one newer
+request would shut all clients of the older era out of a shared process. The process is therefore kept in the older
+era, and newer clients are told so: they fall back to ``initialize``.
+"""
+
+from toolhive_common.mcp.jsonrpc import Code, Notification, Request, error_body, meta_of
+
+__all__ = ["SUPPORTED_VERSIONS", "is_modern", "refuse_modern"]
+
+SUPPORTED_VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
+"""Newest first."""
+
+_VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+_MODERN_METHODS = frozenset({"server/discover", "subscriptions/listen"})
+
+
+def is_modern(message: Request | Notification) -> bool:
+    """Whether a message belongs to the era without sessions."""
+    return message.method in _MODERN_METHODS or _VERSION_KEY in meta_of(message)
+
+
+def refuse_modern(request: Request) -> bytes:
+    """Answer that sends a client back to ``initialize``."""
+    return error_body(
+        request.id,
+        Code.UNSUPPORTED_PROTOCOL_VERSION,
+        "this server is shared over stdio and speaks the versions in data.supported; begin with initialize",
+        {"supported": list(SUPPORTED_VERSIONS)},
+    )

@@ -1,0 +1,173 @@
+"""JSON-RPC 2.0 messages: told apart, kept as they came, written again.
+
+Nothing in a message is checked beyond what tells its kind: fields that nobody here knows must survive.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NoReturn
+
+import orjson
+
+__all__ = [
+    "Code",
+    "Id",
+    "Invalid",
+    "Message",
+    "Notification",
+    "Request",
+    "Response",
+    "classify",
+    "encode",
+    "error_body",
+    "meta_of",
+    "params_of",
+    "parse",
+    "result_body",
+]
+
+Id = int | float | str
+"""An id keeps its type: ``1`` is not ``"1"``."""
+
+_LONG_NUMBER = re.compile(rb"\d{19}")
+"""Integers that may not fit into 64 bits; orjson would round them."""
+
+
+class Code(IntEnum):
+    """Error codes that are answered here."""
+
+    PARSE_ERROR = -32700
+    INVALID_REQUEST = -32600
+    METHOD_NOT_FOUND = -32601
+    INTERNAL_ERROR = -32603
+    SERVER_ERROR = -32000
+    """The server is gone, or its answer cannot be passed on."""
+    UNSUPPORTED_PROTOCOL_VERSION = -32022
+
+
+@dataclass(frozen=True)
+class Request:
+    """Asks for an answer."""
+
+    id: Id
+    method: str
+    raw: Mapping[str, Any]
+    """The whole message."""
+
+
+@dataclass(frozen=True)
+class Notification:
+    """Asks for none."""
+
+    method: str
+    raw: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer, good or bad."""
+
+    id: Id
+    raw: Mapping[str, Any]
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it says that the request failed."""
+        return "error" in self.raw
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """Not a message."""
+
+    code: Code
+    reason: str
+
+
+Message = Request | Notification | Response | Invalid
+
+
+def parse(data: bytes) -> Any:
+    """Read JSON so that writing it again changes no value.
+
+    Raises
+    ------
+    ValueError
+        The data is no JSON.
+    """
+    if not _LONG_NUMBER.search(data):
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError:
+            pass  # lone surrogates are refused by orjson, though JSON allows them
+    try:
+        return json.loads(data, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def encode(value: Mapping[str, Any]) -> bytes:
+    """Write compact JSON, without line ends."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # what orjson refuses to write is what it refused to read
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+def classify(value: Any) -> Message:
+    """Tell what kind of message a JSON value is."""
+    match value:
+        case {"method": str(method), "id": request_id}:
+            if _is_id(request_id):
+                return Request(request_id, method, value)
+            reason = "the id of a request must be a string or a number"
+        case {"method": str(method)}:
+            return Notification(method, value)
+        case {"id": request_id, "result": _} | {"id": request_id, "error": _} if _is_id(request_id):
+            return Response(request_id, value)
+        case {"result": _} | {"error": _}:
+            reason = "a response without the id of a request"
+        case dict():
+            reason = "a message must have a method, a result or an error"
+        case _:
+            reason = "a message must be one JSON object"
+    return Invalid(Code.INVALID_REQUEST, reason)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+
+
+def params_of(message: Request | Notification) -> Mapping[str, Any]:
+    """Parameters by name; empty where there are none, or a list of them."""
+    params = message.raw.get("params")
+    return params if isinstance(params, dict) else {}
+
+
+def meta_of(message: Request | Notification) -> Mapping[str, Any]:
+    """The ``_meta`` of the parameters; empty where there is none."""
+    meta = params_of(message).get("_meta")
+    return meta if isinstance(meta, dict) else {}
+
+
+def result_body(request_id: Id, result: Any) -> bytes:
+    """Write a good answer."""
+    return encode({"jsonrpc": "2.0", "id": request_id, "result": result})
+
+
+def error_body(request_id: Id | None, code: int, message: str, data: Any = None) -> bytes:
+    """Write a bad answer; without an id where the request had none to read."""
+    error: dict[str, Any] = {"code": int(code), "message": message}
+    if data is not None:
+        error["data"] = data
+    body: dict[str, Any] = {"jsonrpc": "2.0"}
+    if request_id is not None:
+        body["id"] = request_id
+    return encode(body | {"error": error})

@@ -1,0 +1,433 @@
+"""Many clients on one stdio server."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from toolhive_common.mcp.effects import Dropped, Effect, ToClient, ToServer
+from toolhive_common.mcp.handshake import Handshake
+from toolhive_common.mcp.multiplexer import StdioMultiplexer
+
+DONE = Handshake({"protocolVersion": "2025-11-25"}, {"serverInfo": {"name": "s"}}, initialized=True)
+
+
+def body(message: dict[str, Any]) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", **message}).encode()
+
+
+def sent(effects: list[Effect]) -> list[dict[str, Any]]:
+    return [json.loads(effect.data) for effect in effects if isinstance(effect, ToServer)]
+
+
+def told(effects: list[Effect]) -> list[tuple[str, dict[str, Any]]]:
+    return [(effect.session, json.loads(effect.data)) for effect in effects if isinstance(effect, ToClient)]
+
+
+def ready(first_id: int = 1) -> StdioMultiplexer:
+    return StdioMultiplexer(first_id=first_id, handshake=DONE)
+
+
+def call(mux: StdioMultiplexer, session: str, request_id: Any, **params: Any) -> int:
+    """Send a call; returns its id on the server's side."""
+    effects = mux.from_client(session, body({"id": request_id, "method": "tools/call", "params": params}))
+    return int(sent(effects)[0]["id"])
+
+
+@pytest.mark.parametrize("request_id", [1, "1", 0, -7, 1.5, "", "ü", 2**70], ids=repr)
+def test_an_answer_carries_the_id_of_its_caller_type_included(request_id: Any) -> None:
+    mux = ready()
+    number = call(mux, "a", request_id)
+    [(session, answer)] = told(mux.from_server(body({"id": number, "result": {}})))
+    assert (session, answer["id"], type(answer["id"])) == ("a", request_id, type(request_id))
+
+
+def test_equal_ids_of_two_sessions_are_two_calls() -> None:
+    mux = ready()
+    first, second = call(mux, "a", 1), call(mux, "b", 1)
+    assert told(mux.from_server(body({"id": second, "result": "b"}))) == [
+        ("b", {"jsonrpc": "2.0", "id": 1, "result": "b"})
+    ]
+    assert told(mux.from_server(body({"id": first, "result": "a"})))[0][0] == "a"
+
+
+def test_an_integer_id_and_the_same_text_are_two_calls() -> None:
+    mux = ready()
+    number, text = call(mux, "a", 1), call(mux, "a", "1")
+    cancelled = mux.from_client("a", body({"method": "notifications/cancelled", "params": {"requestId": "1"}}))
+    assert number != text
+    assert sent(cancelled)[0]["params"]["requestId"] == text
+
+
+def test_an_answer_that_nobody_waits_for_is_dropped() -> None:
+    mux = ready(first_id=100)
+    call(mux, "a", 1)
+    assert [type(effect) for effect in mux.from_server(body({"id": 1, "result": {}}))] == [Dropped]
+    assert [type(effect) for effect in mux.from_server(body({"id": "100", "result": {}}))] == [Dropped]
+
+
+def test_a_second_answer_to_a_call_is_dropped() -> None:
+    mux = ready()
+    number = call(mux, "a", 1)
+    mux.from_server(body({"id": number, "result": {}}))
+    assert told(mux.from_server(body({"id": number, "result": {}}))) == []
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"content": [{"type": "text", "text": "\u2028 \U0001f600"}], "isError": True, "_meta": {"x/y": None}},
+        {"tools": [{"inputSchema": {"$defs": {"$anchor": "a"}, "x-unknown": [1, 1.0, 1e30]}}]},
+        {"big": 2**63, "bigger": 123456789012345678901234567890, "small": -(2**63)},
+    ],
+    ids=["texts", "schema", "long integers"],
+)
+def test_the_rest_of_an_answer_survives(result: Any) -> None:
+    mux = ready()
+    number = call(mux, "a", 1)
+    line = body({"id": number, "result": result, "extra": {"unknown": True}})
+    [(_, answer)] = told(mux.from_server(line))
+    assert answer == {"jsonrpc": "2.0", "id": 1, "result": result, "extra": {"unknown": True}}
+
+
+def test_lone_surrogates_survive() -> None:
+    mux = ready()
+    number = call(mux, "a", 1)
+    [effect] = mux.from_server(b'{"jsonrpc":"2.0","id":%d,"result":"\\ud800"}' % number)
+    assert isinstance(effect, ToClient)
+    assert json.loads(effect.data)["result"] == "\ud800"
+
+
+def test_an_error_keeps_its_code_and_data() -> None:
+    mux = ready()
+    number = call(mux, "a", "x")
+    error = {"code": -32601, "message": "no", "data": {"why": [1]}}
+    assert told(mux.from_server(body({"id": number, "error": error}))) == [
+        ("a", {"jsonrpc": "2.0", "id": "x", "error": error})
+    ]
+
+
+def test_progress_reaches_the_caller_under_its_own_token() -> None:
+    mux = ready()
+    call(mux, "a", 1, _meta={"progressToken": 7})
+    effects = mux.from_client(
+        "b", body({"id": 1, "method": "tools/call", "params": {"name": "n", "_meta": {"progressToken": 7, "z": 1}}})
+    )
+    params = sent(effects)[0]["params"]
+    assert params["name"] == "n"
+    assert params["_meta"]["z"] == 1
+    progress = {"progressToken": params["_meta"]["progressToken"], "progress": 0.5, "message": "half"}
+    assert told(mux.from_server(body({"method": "notifications/progress", "params": progress}))) == [
+        (
+            "b",
+            {
+                "jsonrpc": "2.0",
+                "method": "notifications/progress",
+                "params": {"progressToken": 7, "progress": 0.5, "message": "half"},
+            },
+        )
+    ]
+
+
+def test_a_cancellation_reaches_only_a_call_of_its_own_session() -> None:
+    mux = ready()
+    call(mux, "a", 1)
+    own = call(mux, "b", 1)
+    cancel = body({"method": "notifications/cancelled", "params": {"requestId": 1, "reason": "r"}})
+    assert sent(mux.from_client("b", cancel))[0]["params"] == {"requestId": own, "reason": "r"}
+    assert sent(mux.from_client("c", cancel)) == []
+
+
+def test_one_handshake_serves_all_clients() -> None:
+    mux = StdioMultiplexer()
+    first = sent(
+        mux.from_client("a", body({"id": 0, "method": "initialize", "params": {"clientInfo": {"name": "x"}}}))
+    )
+    assert first[0]["params"] == {"clientInfo": {"name": "x"}}
+    assert mux.from_client("b", body({"id": 0, "method": "initialize", "params": {}})) == []
+    result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}}
+    assert told(mux.from_server(body({"id": first[0]["id"], "result": result}))) == [
+        ("a", {"jsonrpc": "2.0", "id": 0, "result": result}),
+        ("b", {"jsonrpc": "2.0", "id": 0, "result": result}),
+    ]
+    initialized = body({"method": "notifications/initialized"})
+    assert len(sent(mux.from_client("a", initialized))) == 1
+    assert sent(mux.from_client("b", initialized)) == []
+    late = mux.from_client("c", body({"id": "i", "method": "initialize", "params": {}}))
+    assert (sent(late), told(late)) == ([], [("c", {"jsonrpc": "2.0", "id": "i", "result": result})])
+
+
+def test_after_a_refused_handshake_the_next_one_is_passed_on() -> None:
+    mux = StdioMultiplexer()
+    number = sent(mux.from_client("a", body({"id": 0, "method": "initialize"})))[0]["id"]
+    [(_, answer)] = told(mux.from_server(body({"id": number, "error": {"code": -32602, "message": "no"}})))
+    assert answer["error"]["code"] == -32602
+    assert len(sent(mux.from_client("a", body({"id": 1, "method": "initialize"})))) == 1
+
+
+def test_a_call_without_a_handshake_waits_for_one_of_ours() -> None:
+    mux = StdioMultiplexer(earlier_params={"clientInfo": {"name": "earlier"}})
+    [initialize] = sent(mux.from_client("a", body({"id": 5, "method": "tools/list"})))
+    assert (initialize["method"], initialize["params"]) == ("initialize", {"clientInfo": {"name": "earlier"}})
+    assert mux.from_client("b", body({"id": 5, "method": "tools/list"})) == []
+    effects = mux.from_server(body({"id": initialize["id"], "result": {}}))
+    assert [message["method"] for message in sent(effects)] == [
+        "notifications/initialized",
+        "tools/list",
+        "tools/list",
+    ]
+    assert mux.handshake is not None
+    assert mux.handshake.initialized
+
+
+def test_list_changed_is_told_to_every_session_once() -> None:
+    mux = ready()
+    for session in ("a", "b", "a"):
+        call(mux, session, 1)
+    changed = mux.from_server(body({"method": "notifications/tools/list_changed"}))
+    assert [session for session, _ in told(changed)] == ["a", "b"]
+    mux.session_ended("a")
+    changed = mux.from_server(body({"method": "notifications/tools/list_changed"}))
+    assert [session for session, _ in told(changed)] == ["b"]
+
+
+def test_resource_subscriptions_are_counted() -> None:
+    mux = ready()
+
+    def ask(session: str, verb: str) -> list[Effect]:
+        return mux.from_client(
+            session, body({"id": 1, "method": f"resources/{verb}", "params": {"uri": "file:///x"}})
+        )
+
+    def updated() -> list[str]:
+        params = {"uri": "file:///x"}
+        effects = mux.from_server(body({"method": "notifications/resources/updated", "params": params}))
+        return [session for session, _ in told(effects)]
+
+    mux.from_server(body({"id": sent(ask("a", "subscribe"))[0]["id"], "result": {}}))
+    second = ask("b", "subscribe")
+    assert (sent(second), told(second)[0][1]["result"]) == ([], {})
+    assert updated() == ["a", "b"]
+    assert sent(ask("a", "unsubscribe")) == []
+    assert updated() == ["b"]
+    mux.from_server(body({"id": sent(ask("b", "unsubscribe"))[0]["id"], "result": {}}))
+    assert updated() == []
+
+
+def test_the_last_subscribers_end_is_told_to_the_server() -> None:
+    mux = ready()
+    subscribe = body({"id": 1, "method": "resources/subscribe", "params": {"uri": "u"}})
+    mux.from_server(body({"id": sent(mux.from_client("a", subscribe))[0]["id"], "result": {}}))
+    [message] = sent(mux.session_ended("a"))
+    assert (message["method"], message["params"]) == ("resources/unsubscribe", {"uri": "u"})
+    assert mux.from_server(body({"id": message["id"], "result": {}})) == []
+
+
+def test_a_request_of_the_server_goes_to_the_session_that_alone_waits() -> None:
+    mux = ready()
+    call(mux, "a", 1)
+    request = body({"id": 9, "method": "sampling/createMessage", "params": {"x": 1}})
+    [(session, message)] = told(mux.from_server(request))
+    assert (session, message["id"], message["params"]) == ("a", 9, {"x": 1})
+    answer = body({"id": 9, "result": {"y": 2}})
+    assert sent(mux.from_client("b", answer)) == []
+    assert sent(mux.from_client("a", answer)) == [{"jsonrpc": "2.0", "id": 9, "result": {"y": 2}}]
+    assert sent(mux.from_client("a", answer)) == []
+
+
+@pytest.mark.parametrize("sessions", [(), ("a", "b")], ids=["nobody waits", "two wait"])
+def test_an_ambiguous_request_of_the_server_is_answered_here(sessions: tuple[str, ...]) -> None:
+    mux = ready()
+    for session in sessions:
+        call(mux, session, 1)
+    effects = mux.from_server(body({"id": "r", "method": "roots/list"}))
+    assert told(effects) == []
+    assert [(message["id"], message["error"]["code"]) for message in sent(effects)] == [("r", -32601)]
+
+
+def test_a_ping_of_the_server_is_answered_here() -> None:
+    assert sent(ready().from_server(body({"id": 3, "method": "ping"}))) == [{"jsonrpc": "2.0", "id": 3, "result": {}}]
+
+
+def test_log_messages_go_to_the_session_that_alone_waits() -> None:
+    mux = ready()
+    log = body({"method": "notifications/message", "params": {"data": "secret of a"}})
+    assert told(mux.from_server(log)) == []
+    number = call(mux, "a", 1)
+    assert [session for session, _ in told(mux.from_server(log))] == ["a"]
+    call(mux, "b", 1)
+    assert told(mux.from_server(log)) == []
+    mux.from_server(body({"id": number, "result": {}}))
+    assert [session for session, _ in told(mux.from_server(log))] == ["b"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"id": 1, "method": "server/discover"},
+        {
+            "id": 1,
+            "method": "tools/list",
+            "params": {"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}},
+        },
+    ],
+    ids=["discover", "a versioned request"],
+)
+def test_requests_of_the_newer_era_never_reach_a_shared_process(message: dict[str, Any]) -> None:
+    effects = StdioMultiplexer().from_client("a", body(message))
+    assert sent(effects) == []
+    [(_, answer)] = told(effects)
+    assert answer["id"] == 1
+    assert answer["error"]["code"] == -32022
+    assert answer["error"]["data"] == {"supported": ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Starting server on stdio...",
+        b"\xff\xfe\x00",
+        b"{",
+        b"[1, 2]",
+        b"null",
+        b'"text"',
+        b'{"id": null, "result": 1}',
+        b'{"jsonrpc": "2.0"}',
+        b'{"id": {}, "method": "x"}',
+        b'{"id":1,"result":NaN}',
+        b"[" * 100_000,
+    ],
+    ids=lambda line: repr(line[:20]),
+)
+def test_garbage_of_the_server_is_dropped_with_a_reason(line: bytes) -> None:
+    effects = ready().from_server(line)
+    assert effects
+    assert all(isinstance(effect, Dropped) and effect.reason for effect in effects)
+
+
+def test_a_batch_of_the_server_is_taken_apart() -> None:
+    mux = ready()
+    a, b = call(mux, "a", 1), call(mux, "b", 1)
+    effects = mux.from_server(json.dumps([{"id": a, "result": 1}, {"id": b, "result": 2}]).encode())
+    assert [session for session, _ in told(effects)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"), [(b"nonsense", -32700), (b"[]", -32600), (b'{"id":null,"method":"x"}', -32600)]
+)
+def test_an_invalid_message_of_a_client_is_answered_without_an_id(data: bytes, code: int) -> None:
+    effects = ready().from_client("a", data)
+    assert sent(effects) == []
+    assert [(answer["error"]["code"], "id" in answer) for _, answer in told(effects)] == [(code, False)]
+
+
+def test_the_end_of_a_session_cancels_its_calls_only() -> None:
+    mux = ready()
+    mine, other = call(mux, "a", 1), call(mux, "b", 1)
+    assert [message["params"]["requestId"] for message in sent(mux.session_ended("a"))] == [mine]
+    assert told(mux.from_server(body({"id": mine, "result": {}}))) == []
+    assert [session for session, _ in told(mux.from_server(body({"id": other, "result": {}})))] == ["b"]
+
+
+def test_the_servers_end_fails_all_that_wait() -> None:
+    mux = ready()
+    call(mux, "a", 1)
+    call(mux, "b", "x")
+    answers = told(mux.server_exited("the server ended"))
+    assert sorted((session, answer["id"], answer["error"]["message"]) for session, answer in answers) == [
+        ("a", 1, "the server ended"),
+        ("b", "x", "the server ended"),
+    ]
+    [(_, answer)] = told(mux.from_client("a", body({"id": 2, "method": "tools/list"})))
+    assert answer["error"]["code"] == -32000
+
+
+def test_the_servers_end_fails_what_waits_for_a_handshake() -> None:
+    mux = StdioMultiplexer()
+    mux.from_client("a", body({"id": 0, "method": "initialize"}))
+    mux.from_client("b", body({"id": 1, "method": "tools/list"}))
+    assert [(session, answer["id"]) for session, answer in told(mux.server_exited("gone"))] == [("a", 0), ("b", 1)]
+
+
+def test_the_caller_of_an_answer_over_the_limit_is_told() -> None:
+    mux = ready(first_id=1_000_000)
+    number = call(mux, "a", 1)
+    tail = b'xxxx"}]},"jsonrpc":"2.0","id":%d}' % number
+    [(session, answer)] = told(mux.too_long(b'{"result":{"id":3,"content":[', tail, limit=64 * 1024 * 1024))
+    assert (session, answer["id"]) == ("a", 1)
+    assert "64 MiB" in answer["error"]["message"]
+
+
+IDS = st.one_of(st.integers(0, 3), st.sampled_from(["0", "1", "2", "3"]))
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("call"), st.sampled_from("abc"), IDS),
+        st.tuples(st.just("cancel"), st.sampled_from("abc"), IDS),
+        st.tuples(st.just("end"), st.sampled_from("abc"), st.just(0)),
+        st.tuples(st.just("answer"), st.just(""), st.integers(0, 50)),
+        st.tuples(st.just("progress"), st.just(""), st.integers(0, 50)),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS)
+def test_no_session_ever_sees_anothers_answers(steps: list[tuple[str, str, Any]]) -> None:
+    mux = ready()
+    owners: dict[int, tuple[str, Any]] = {}
+    for step, session, value in steps:
+        effects: list[Effect] = []
+        match step:
+            case "call":
+                params: dict[str, Any] = {"owner": session, "_meta": {"progressToken": value}}
+                effects = mux.from_client(session, body({"id": value, "method": "tools/call", "params": params}))
+                number = sent(effects)[0]["id"]
+                assert number not in owners
+                owners[number] = (session, value)
+            case "cancel":
+                params = {"requestId": value}
+                effects = mux.from_client(session, body({"method": "notifications/cancelled", "params": params}))
+                for message in sent(effects):
+                    assert owners[message["params"]["requestId"]] == (session, value)
+            case "end":
+                effects = mux.session_ended(session)
+                for message in sent(effects):
+                    assert owners[message["params"]["requestId"]][0] == session
+            case "answer":
+                effects = mux.from_server(body({"id": value, "result": {"owner": owners.get(value, ["", 0])[0]}}))
+            case "progress":
+                params = {"progressToken": value, "progress": 1, "owner": owners.get(value, ["", 0])[0]}
+                effects = mux.from_server(body({"method": "notifications/progress", "params": params}))
+        for to, message in told(effects):
+            carried = message.get("result") or message["params"]
+            assert carried["owner"] == to
+            own = message.get("id", carried.get("progressToken"))
+            assert (type(own), own) == (type(owners[value][1]), owners[value][1])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from("ab"),
+    st.binary(max_size=60)
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["id", "method", "params", "result", "error", "_meta", "progressToken", "requestId"]),
+                inner,
+            )
+        ),
+    ).map(lambda value: json.dumps(value).encode()),
+)
+def test_nothing_that_anyone_sends_breaks_it(session: str, data: bytes) -> None:
+    for mux in (ready(), StdioMultiplexer()):
+        call_of_another = mux.from_client("c", body({"id": 1, "method": "tools/call"}))
+        assert sent(call_of_another)
+        mux.from_client(session, data)
+        mux.from_server(data)
+        mux.session_ended(session)
+        mux.server_exited("end")
