@@ -4,6 +4,7 @@ A message that is larger than the server's ``max_payload`` travels in parts, in 
 keeps the order of one publisher's messages, so the receiver only has to put them together; nothing is stored.
 """
 
+import asyncio
 import itertools
 import uuid
 from collections.abc import Awaitable, Callable
@@ -69,6 +70,7 @@ class FrameChannel:
         self._max_message = max_message
         self._on_undeliverable = on_undeliverable
         self._inbox = ""
+        self._parts_lock = asyncio.Lock()
         self._ids = (f"{uuid.uuid4().hex[:12]}-{number}" for number in itertools.count())
 
     async def send(self, subject: McpFrameSubject, data: bytes, *, confirm: bool = False) -> None:
@@ -92,16 +94,20 @@ class FrameChannel:
             if len(data) <= size:
                 await self._bus.client.publish(str(subject), data, reply=reply)
                 return
-            count = -(-len(data) // size)
-            message_id = next(self._ids)
-            for number in range(count):
-                await self._bus.client.publish(
-                    str(subject),
-                    data[number * size : (number + 1) * size],
-                    reply=reply if number == 0 else "",
-                    headers={_PART: f"{message_id} {number + 1} {count}"},
-                )
-                await self._bus.client.flush()  # back-pressure: one part at a time in the client's buffer
+            async with self._parts_lock:  # parts of two messages must not mix on one subject
+                await self._send_parts(str(subject), data, size, reply)
+
+    async def _send_parts(self, subject: str, data: bytes, size: int, reply: str) -> None:
+        count = -(-len(data) // size)
+        message_id = next(self._ids)
+        for number in range(count):
+            await self._bus.client.publish(
+                subject,
+                data[number * size : (number + 1) * size],
+                reply=reply if number == 0 else "",
+                headers={_PART: f"{message_id} {number + 1} {count}"},
+            )
+            await self._bus.client.flush()  # back-pressure: one part at a time in the client's buffer
 
     async def end_session(self, subject: McpFrameSubject) -> None:
         """Tell the other side that the session is over."""
