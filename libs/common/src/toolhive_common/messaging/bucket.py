@@ -30,6 +30,8 @@ class Snapshot(Generic[V]):
     """All values of a bucket. Replaces what a watcher knew: a key that is not in it is gone."""
 
     values: Mapping[str, V]
+    unreadable: frozenset[str] = frozenset()
+    """Keys whose values do not fit the schema, as a later version may write them: there, but not to be read."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,15 @@ class Bucket(Generic[V]):
             watcher = await (await self._store()).watchall()
         try:
             found: dict[str, V] = {}
+            unreadable: set[str] = set()
             while (entry := await _next_entry(watcher, 10)) is not None:
-                if (value := self._value(entry)) is not None:
+                if entry.key.startswith("_") or _is_gone(entry):
+                    continue
+                if (value := self._parse(entry.key, entry.value)) is not None:
                     found[entry.key] = value
-            yield Snapshot(found)
+                else:
+                    unreadable.add(entry.key)
+            yield Snapshot(found, frozenset(unreadable))
             while generation == self._bus.generation:
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0:
@@ -125,8 +132,12 @@ class Bucket(Generic[V]):
                     entry = await _next_entry(watcher, min(left, 1.0))
                 except TimeoutError:
                     continue
-                if entry is not None and not entry.key.startswith("_"):
-                    yield Updated(entry.key, self._value(entry))
+                if entry is None or entry.key.startswith("_"):
+                    continue
+                if _is_gone(entry):
+                    yield Updated(entry.key, None)
+                elif (value := self._parse(entry.key, entry.value)) is not None:
+                    yield Updated(entry.key, value)
         finally:
             with suppress(nats.errors.Error, TimeoutError):
                 await watcher.stop()  # type: ignore[no-untyped-call]
@@ -138,11 +149,6 @@ class Bucket(Generic[V]):
             # Between a NATS server's start without its disk and the API's making of the buckets.
             raise self._bus.unreachable(f"the bucket {self._name} is not made yet") from error
 
-    def _value(self, entry: KeyValue.Entry) -> V | None:
-        if entry.operation in {KV_DEL, KV_PURGE} or entry.key.startswith("_"):
-            return None
-        return self._parse(entry.key, entry.value)
-
     def _parse(self, key: str, data: bytes | None) -> V | None:
         try:
             return self._model.from_json(data or b"")
@@ -150,6 +156,10 @@ class Bucket(Generic[V]):
             # A value that a later version wrote must not stop this one from serving all the others.
             _log.exception("passing over a value that does not fit its schema", bucket=self._name, key=key)
             return None
+
+
+def _is_gone(entry: KeyValue.Entry) -> bool:
+    return entry.operation in {KV_DEL, KV_PURGE}
 
 
 def _text(key: WorkloadKey | str) -> str:
