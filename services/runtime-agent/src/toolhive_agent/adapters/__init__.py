@@ -1,0 +1,1 @@
+"""Edges out that are neither the engine nor NATS. They translate, and never decide."""

@@ -1,0 +1,130 @@
+"""From what is wanted and what is there to what is to be done."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from toolhive_agent.decisions.backoff import next_attempt
+from toolhive_agent.decisions.containers import newest, of_revision, run_of
+from toolhive_agent.models.commands import (
+    Attach,
+    AwaitReady,
+    Command,
+    CreateContainer,
+    PrepareImage,
+    RemoveContainer,
+    StartContainer,
+    StopContainer,
+    WaitUntil,
+)
+from toolhive_agent.models.history import History, Policy
+from toolhive_common.schemas.runconfig import Transport
+from toolhive_common.schemas.state import DesiredPhase, DesiredWorkload
+from toolhive_runtime.runtime import ContainerState, ContainerStatus
+
+__all__ = ["address_of", "plan"]
+
+_ALIVE = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
+
+
+def plan(
+    desired: DesiredWorkload,
+    containers: Sequence[ContainerStatus],
+    history: History,
+    now: datetime,
+    policy: Policy,
+) -> list[Command]:
+    """Decide the next steps of one workload.
+
+    After they are carried out it is asked again, with what is there then; when nothing is left to do, it says so.
+
+    Parameters
+    ----------
+    containers
+        Those of the workload, of any revision.
+    history
+        Of the wanted revision.
+    """
+    here = [container for container in containers if container.state is not ContainerState.REMOVING]
+    match desired.phase:
+        case DesiredPhase.REMOVED:
+            return [RemoveContainer(container.container_id) for container in here]
+        case DesiredPhase.STOPPED:
+            return _plan_stopped(here)
+        case DesiredPhase.RUNNING:
+            return _plan_running(desired, here, history, now, policy)
+
+
+def _plan_stopped(containers: Sequence[ContainerStatus]) -> list[Command]:
+    kept = newest([container for container in containers if container.state is not ContainerState.CREATED])
+    commands: list[Command] = []
+    for container in containers:
+        if container is not kept:
+            commands.append(RemoveContainer(container.container_id))
+        elif container.state in _ALIVE:
+            commands.append(StopContainer(container.container_id))
+    return commands
+
+
+def _plan_running(
+    desired: DesiredWorkload,
+    containers: Sequence[ContainerStatus],
+    history: History,
+    now: datetime,
+    policy: Policy,
+) -> list[Command]:
+    container = of_revision(containers, desired.revision)
+    others = [other for other in containers if other is not container]
+    remove_others: list[Command] = [RemoveContainer(other.container_id) for other in others]
+    failure = history.failure
+    if failure and failure.final:
+        if container and container.state is ContainerState.CREATED:
+            remove_others.append(RemoveContainer(container.container_id))
+        return remove_others
+    if failure and (time := next_attempt(history.retry_from, _tries(history), now, policy)) > now:
+        return [WaitUntil(time)]
+    if container is None:
+        if not history.image:
+            # What runs now goes on meanwhile: its successor may take minutes to build.
+            return [PrepareImage(desired.run_config.image, desired.revision)]
+        return [*remove_others, CreateContainer(history.image, desired.revision)]
+    return [*remove_others, *_plan_container(desired, container, history, now, policy)]
+
+
+def _tries(history: History) -> int:
+    return max(history.attempts, history.troubles)
+
+
+def _plan_container(
+    desired: DesiredWorkload, container: ContainerStatus, history: History, now: datetime, policy: Policy
+) -> list[Command]:
+    stdio = desired.run_config.transport is Transport.STDIO
+    match container.state:
+        case ContainerState.CREATED:
+            return [StartContainer(container.container_id, stdio)]
+        case ContainerState.RUNNING:
+            return _plan_alive(desired, container, history, stdio=stdio)
+        case ContainerState.EXITED if history.attempts > policy.attempts:
+            return []
+        case ContainerState.EXITED:
+            time = next_attempt(history.retry_from or container.finished_at, history.attempts, now, policy)
+            return [WaitUntil(time)] if time > now else [StartContainer(container.container_id, stdio)]
+        case _:  # paused by somebody, or in a state that the engine leaves by itself
+            return []
+
+
+def _plan_alive(
+    desired: DesiredWorkload, container: ContainerStatus, history: History, *, stdio: bool
+) -> list[Command]:
+    run = run_of(container)
+    commands: list[Command] = []
+    if stdio and history.attached_run != run:
+        commands.append(Attach(container.container_id, run))
+    if history.ready_run != run:
+        address = "" if stdio else address_of(desired, container)
+        commands.append(AwaitReady(container.container_id, run, address))
+    return commands
+
+
+def address_of(desired: DesiredWorkload, container: ContainerStatus) -> str:
+    """Where an HTTP server shall answer: ``host:port``; a container in the host's network has the host's address."""
+    return f"{container.address or '127.0.0.1'}:{desired.run_config.target_port}"

@@ -1,0 +1,1 @@
+"""Values that only the agent knows: frozen, without behaviour beyond reading themselves."""
