@@ -1,0 +1,260 @@
+"""A whole agent: a real nats-server, an engine in memory."""
+
+from pathlib import Path
+
+import pytest
+
+from toolhive_common.schemas.state import WorkloadKey
+from toolhive_common.testing.factories import a_run_config
+from toolhive_runtime.errors import ImageNotFoundError, PortTakenError
+from toolhive_runtime.testing.fake_runtime import FakeRuntime
+
+from .support.stage import REMOVED, STOPPED, Stage, an_agent, eventually
+
+
+async def test_a_declared_workload_is_brought_up_and_told(stage: Stage, fake: FakeRuntime) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare()
+        state = await stage.reaches("running")
+    container = fake.named("time")
+    assert state.container_id == container.status.container_id
+    assert state.image == container.spec.image
+    assert state.attachment
+    assert container.spec.labels["toolhive-revision"] == "1"
+    assert container.spec.restart_policy == "no"
+    assert await stage.event_types() == ["image.built", "workload.starting", "container.started", "workload.running"]
+
+
+async def test_stop_keeps_the_container_and_remove_takes_it(stage: Stage, fake: FakeRuntime) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare()
+        await stage.reaches("running")
+        await stage.declare(revision=2, phase=STOPPED)
+        await stage.reaches("stopped", revision=2)
+        assert fake.named("time").status.state == "exited"
+        await stage.declare(revision=3, phase=REMOVED)
+        await stage.reaches("removed", revision=3)
+        assert (fake.containers, fake.networks) == ({}, set())
+    assert (await stage.event_types())[4:] == ["workload.stopping", "workload.stopped", "workload.removed"]
+
+
+async def test_a_new_revision_gets_a_new_container(stage: Stage, fake: FakeRuntime) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare()
+        first = await stage.reaches("running")
+        await stage.declare(revision=2)
+        second = await stage.reaches("running", revision=2)
+    assert first.container_id != second.container_id
+    assert list(fake.containers) == [second.container_id]
+
+
+async def test_a_dead_server_is_started_again_and_its_death_told(stage: Stage, fake: FakeRuntime) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare()
+        state = await stage.reaches("running")
+        fake.named("time").say(b"secret-free last words\n")
+        fake.die(state.container_id, 137, oom=True)
+
+        async def restarted() -> bool:
+            now = await stage.state()
+            return now is not None and now.phase == "running" and now.restarts == 1
+
+        await eventually(restarted)
+    events = await stage.events()
+    died = next(event for event in events if event.type == "container.died")
+    assert died.data["exit_code"] == 137
+    assert died.data["reason"] == "oom"
+    assert died.data["last_log_lines"] == ["secret-free last words"]
+    types = [str(event.type) for event in events][4:]
+    assert types[:2] == ["container.oom", "container.died"]
+    assert types[-3:] == ["workload.starting", "container.started", "workload.running"]
+
+
+async def test_values_of_the_environment_stand_in_no_report(stage: Stage, fake: FakeRuntime) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare(run_config=a_run_config(env_vars={"TOKEN": "hunter2hunter2"}))
+        state = await stage.reaches("running")
+        fake.named("time").say(b"bad token hunter2hunter2\n")
+        fake.die(state.container_id, 1)
+
+        async def died() -> bool:
+            return "container.died" in await stage.event_types()
+
+        await eventually(died)
+        now = await stage.state()
+    assert now is not None
+    told = b"".join(event.to_json() for event in await stage.events()) + now.to_json()
+    assert b"hunter2" not in told
+    assert b"bad token ***" in told
+
+
+async def test_an_unknown_image_is_an_error_until_the_next_wish(stage: Stage) -> None:
+    fake = FakeRuntime(registry=["uvx://good"])
+    async with an_agent(stage, fake):
+        await stage.declare()
+        state = await stage.reaches("error")
+        assert state.code == "image_not_found"
+    assert fake.containers == {}
+    async with an_agent(stage, fake):  # a restart asks for nothing again
+        fake.fail("ensure_image", ImageNotFoundError("x", "asked again"))
+        await eventually(lambda: stage.agents.get("default"))
+        assert (await stage.state()) == state
+    assert await stage.event_types() == ["workload.failed"]
+
+
+async def test_a_taken_port_leaves_no_container(stage: Stage, fake: FakeRuntime) -> None:
+    fake.fail("start", PortTakenError("8080"))
+    async with an_agent(stage, fake):
+        await stage.declare()
+        state = await stage.reaches("error")
+
+        async def nothing_left() -> bool:
+            return not fake.containers and not fake.networks
+
+        await eventually(nothing_left)
+    assert state.code == "port_taken"
+    assert not state.image
+
+
+async def test_a_server_that_always_dies_is_given_up(stage: Stage, fake: FakeRuntime) -> None:
+    async with an_agent(stage, fake, restart_delay=0.001, restart_delay_max=0.002, startup_grace=30):
+        await stage.declare()
+
+        async def kill() -> bool:
+            for container in list(fake.containers.values()):
+                if container.status.state == "running":
+                    fake.die(container.status.container_id, 3)
+            state = await stage.state()
+            return state is not None and state.phase == "error"
+
+        await eventually(kill)
+        state = await stage.reaches("error")
+    assert state.code == "server_exited"
+    assert "exited with code 3" in state.reason
+    assert "thv logs time" in state.reason
+    assert state.restarts == 10
+
+
+async def test_a_restarted_agent_takes_over_and_doubles_nothing(stage: Stage, fake: FakeRuntime) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare()
+        before = await stage.reaches("running")
+    events = await stage.event_types()
+    async with an_agent(stage, fake):
+
+        async def held_again() -> bool:
+            now = await stage.state()
+            return now is not None and now.attachment not in {"", before.attachment}
+
+        await eventually(held_again)
+        after = await stage.reaches("running")
+    assert (after.container_id, after.restarts) == (before.container_id, 0)
+    assert len(fake.containers) == 1
+    assert await stage.event_types() == events
+
+
+async def test_a_death_while_the_agent_was_away_is_told(stage: Stage, fake: FakeRuntime) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare()
+        state = await stage.reaches("running")
+    fake.die(state.container_id, 1)
+    async with an_agent(stage, fake):
+
+        async def running_again() -> bool:
+            now = await stage.state()
+            return now is not None and now.restarts == 1 and now.phase == "running"
+
+        await eventually(running_again)
+    assert (await stage.event_types()).count("container.died") == 1
+
+
+async def test_nothing_is_lost_while_nats_is_away(stage: Stage, fake: FakeRuntime) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare()
+        state = await stage.reaches("running")
+        await stage.nats.kill()
+        fake.die(state.container_id, 9)
+
+        async def up_again() -> bool:
+            return fake.named("time").status.state == "running"
+
+        await eventually(up_again)
+        await stage.nats.start()
+
+        async def told() -> bool:
+            now = await stage.state()
+            return now is not None and now.restarts == 1 and now.phase == "running"
+
+        await stage.bus.wait_reconnected(0)
+        await eventually(told)
+    types = await stage.event_types()
+    assert types.count("container.died") == 1
+    assert types[-1] == "workload.running"
+
+
+async def test_an_engine_that_goes_away_is_told_and_taken_up_again(stage: Stage, fake: FakeRuntime) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare()
+        await stage.reaches("running")
+        fake.go_away()
+
+        async def complains() -> bool:
+            beat = await stage.agents.get("default")
+            return beat is not None and beat.problem_code == "engine_unreachable" and bool(beat.problem)
+
+        await eventually(complains)
+        assert (await stage.state()) is not None
+        assert (await stage.reaches("running")).code is None
+        await stage.declare("second")
+        assert (await stage.reaches("error", "second")).code == "engine_unreachable"
+        fake.come_back()
+        await stage.reaches("running", "second")
+    assert len(fake.containers) == 2
+
+
+async def test_containers_of_others_are_never_touched(stage: Stage, fake: FakeRuntime) -> None:
+    async with an_agent(stage, fake, agent_name="other"):
+        await stage.declare("theirs", agent="other")
+        await stage.reaches("running", "theirs")
+    async with an_agent(stage, fake):
+        await stage.mark_synced()
+        await stage.declare()
+        await stage.reaches("running")
+        await stage.declare(revision=2, phase=REMOVED)
+        await stage.reaches("removed", revision=2)
+        assert [container.spec.name for container in fake.containers.values()] == ["theirs"]
+
+
+@pytest.mark.parametrize("synced", [True, False])
+async def test_orphans_go_only_when_the_bucket_is_whole(
+    stage: Stage, fake: FakeRuntime, synced: bool, tmp_path: Path
+) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare()
+        await stage.declare("other")
+        await stage.reaches("running")
+        await stage.reaches("running", "other")
+    await stage.desired.remove(WorkloadKey.default("time"))
+    if synced:
+        await stage.mark_synced()
+    async with an_agent(stage, fake):
+        await stage.declare("third")
+        await stage.reaches("running", "third")  # by then the first look at everything is done
+        await stage.declare("third", revision=2)
+        await stage.reaches("running", "third", revision=2)
+        names = {container.spec.name for container in fake.containers.values()}
+    assert names == ({"other", "third"} if synced else {"time", "other", "third"})
+
+
+async def test_a_removed_workload_leaves_nothing_behind_in_the_agent(stage: Stage, fake: FakeRuntime) -> None:
+    async with an_agent(stage, fake):
+        for _ in range(2):  # a name is used again from its first revision on
+            wish = await stage.declare(correlation_id=f"life {_}")
+            await stage.reaches("running")
+            await stage.declare(revision=2, phase=REMOVED, correlation_id=f"end {_}")
+            await stage.reaches("removed", revision=2)
+            await stage.desired.remove(wish.key)
+            await stage.observed.remove(wish.key)
+        assert await stage.state() is None
+    assert (await stage.event_types()).count("workload.removed") == 2
+    assert (await stage.event_types()).count("workload.running") == 2
