@@ -168,5 +168,6 @@ def _text(key: WorkloadKey | str) -> str:
 
 async def _next_entry(watcher: KeyValue.KeyWatcher, seconds: float) -> KeyValue.Entry | None:
     """Wait for the next entry; ``None`` marks the end of the initial values, which ``__anext__`` would hide."""
-    entry = await asyncio.wait_for(watcher._updates.get(), seconds)  # noqa: SLF001  # no public way, see above
+    async with asyncio.timeout(seconds):  # not wait_for, which can lose a cancellation
+        entry = await watcher._updates.get()  # noqa: SLF001  # no public way, see above
     return entry if isinstance(entry, KeyValue.Entry) else None

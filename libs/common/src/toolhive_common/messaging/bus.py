@@ -156,11 +156,23 @@ class Bus:
         self._last_error = cause
 
 
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
 @contextmanager
 def translated(bus: Bus) -> Iterator[None]:
-    """Turn what the NATS library raises for a lost server into `BusUnreachableError`."""
+    """Turn what the NATS library raises for a lost server into `BusUnreachableError`.
+
+    Also brings back a cancellation that the library lost: its ``asyncio.wait_for`` of Python 3.11 returns an answer
+    that comes in the same moment as the cancellation, and forgets the latter. A task that ran on would never end.
+    """
+    before = _cancellations()
     try:
         yield
+        if _cancellations() > before:
+            raise asyncio.CancelledError
     except (
         nats.errors.TimeoutError,
         nats.errors.ConnectionClosedError,
