@@ -21,7 +21,7 @@ __all__ = ["write_forwarded"]
 
 _log = structlog.get_logger(__name__)
 
-_UNFINISHED = b"\nevent: toolhive-unfinished\n\n"
+_UNFINISHED = b"event: toolhive-unfinished\n\n"
 """Ends whatever the server left half said. The last ``event`` line of an event counts, and clients pass over a type
 that they do not know: the torso reaches nobody as a message."""
 
@@ -46,6 +46,7 @@ async def write_forwarded(
         Set when the proxy stops: streams that would never end, end.
     """
     request = ForwardRequest(exchange.method, exchange.query, exchange.headers, body, message)
+    copy = _Copy(exchange)
     started = streams = False
     try:
         async with forwarding.forward(route, request) as response:
@@ -53,12 +54,12 @@ async def write_forwarded(
             await exchange.send([head(response.status, response.headers)])
             started = True
             if exchange.method == "GET":
-                await until_first(_copy(exchange, response.body), exchange.disconnect(), _wait(stopping))
+                await until_first(copy.run(response.body), exchange.disconnect(), _wait(stopping))
             elif streams:
                 # A client that leaves a stream may mean to cancel: let the server see it leave.
-                await until_first(_copy(exchange, _impatient(response.body, patience)), exchange.disconnect())
+                await until_first(copy.run(_impatient(response.body, patience)), exchange.disconnect())
             else:
-                await _copy(exchange, _impatient(response.body, patience))
+                await copy.run(_impatient(response.body, patience))
             await exchange.send([piece(b"", more=False)])
     except UpstreamError as error:
         failure = forwarding.failure(route, error)
@@ -66,17 +67,32 @@ async def write_forwarded(
         if not started:
             await exchange.refuse(failure)
         elif streams and message is not None and message.kind is Kind.REQUEST:
-            await _end_stream(exchange, failure)
+            await copy.end_stream(failure)
         # else: the response stays unfinished and the connection is closed, which is how HTTP tells it
+
+
+class _Copy:
+    """Brings a body to the client, and remembers how it ended."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._last = b""
+
+    async def run(self, pieces: AsyncIterator[bytes]) -> None:
+        """Write each piece as it comes."""
+        async for data in pieces:
+            self._last = data
+            await self._exchange.send([piece(data, more=True)])
+
+    async def end_stream(self, failure: Failure) -> None:
+        """End an event stream with an error, whatever the server was about to say."""
+        line_end = b"" if self._last.endswith((b"\n", b"\r")) else b"\n"
+        body = error_body(failure.code, failure.message, request_id=self._exchange.request_id)
+        await self._exchange.send([piece(line_end + _UNFINISHED + encode_event(body), more=False)])
 
 
 async def _wait(stopping: asyncio.Event) -> None:
     await stopping.wait()
-
-
-async def _copy(exchange: Exchange, pieces: AsyncIterator[bytes]) -> None:
-    async for data in pieces:
-        await exchange.send([piece(data, more=True)])
 
 
 async def _impatient(pieces: AsyncIterator[bytes], patience: float) -> AsyncIterator[bytes]:
@@ -89,11 +105,6 @@ async def _impatient(pieces: AsyncIterator[bytes], patience: float) -> AsyncIter
         if data is None:
             return
         yield data
-
-
-async def _end_stream(exchange: Exchange, failure: Failure) -> None:
-    body = error_body(failure.code, failure.message, request_id=exchange.request_id)
-    await exchange.send([piece(_UNFINISHED + encode_event(body), more=False)])
 
 
 def _is_event_stream(headers: list[Header]) -> bool:

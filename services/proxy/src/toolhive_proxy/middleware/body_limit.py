@@ -1,6 +1,8 @@
 """Refuses requests that are too large, before they take the memory."""
 
+import asyncio
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from toolhive_proxy.errors import BodyTooLargeError
@@ -9,6 +11,11 @@ from toolhive_proxy.protocol.asgi_messages import error_answer
 from toolhive_proxy.protocol.error_bodies import RpcCode
 
 __all__ = ["body_limit"]
+
+_LINGER = 5.0
+"""Seconds that a client may go on sending what nobody wants."""
+_DROPPED = 256 * 1024 * 1024
+"""Bytes of it."""
 
 
 def body_limit(app: App, limit: int) -> App:
@@ -29,12 +36,24 @@ def body_limit(app: App, limit: int) -> App:
             _check_declared(scope, limit)
             await app(scope, counted, send)
         except BodyTooLargeError as error:
-            # The rest of the body is not read: the connection cannot serve another request.
+            await _let_finish(receive)
             headers = [(b"connection", b"close")]
             for message in error_answer(413, RpcCode.INVALID_REQUEST, error.message, headers=headers):
                 await send(message)
 
     return limited
+
+
+async def _let_finish(receive: Receive) -> None:
+    """Drop the rest of the body: a connection that is closed while the client still sends loses the answer."""
+    dropped = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER):
+            while dropped < _DROPPED:
+                message = await receive()
+                dropped += len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return
 
 
 def _check_declared(scope: Scope, limit: int) -> None:
