@@ -44,6 +44,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_done = False
         self._complete = False
         self._framed = False
+        self._keep_alive = False
         self._error: UpstreamError | None = None
         self.answered = False
 
@@ -100,7 +101,7 @@ class UpstreamConnection(asyncio.Protocol):
             and self._error is None
             and not self._pieces
             and self._framed
-            and bool(self._parser.should_keep_alive())
+            and self._keep_alive
         )
 
     def close(self) -> None:
@@ -209,4 +210,5 @@ class UpstreamConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Note the end."""
         if self._head_done:
+            self._keep_alive = bool(self._parser.should_keep_alive())  # the parser forgets it after this callback
             self._complete = True
