@@ -1,0 +1,263 @@
+"""The tables of what to do."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from toolhive_common.schemas.runconfig import Transport
+from toolhive_common.schemas.state import DesiredPhase, DesiredWorkload, ObservedPhase, ObservedWorkload
+from toolhive_common.testing.factories import a_desired, a_run_config, an_observed
+from toolhive_proxy.decisions.origin import OriginRule, may_pass
+from toolhive_proxy.decisions.post_verdict import PostAction, Refusal, judge_session_post
+from toolhive_proxy.decisions.routing_table import (
+    Came,
+    Reattached,
+    Went,
+    changes_between,
+    lookup,
+    outlives,
+)
+from toolhive_proxy.decisions.session_state import Elsewhere, OpenCall, call_key, destination, is_expired
+from toolhive_proxy.decisions.upstream_failure import is_safe_to_repeat
+from toolhive_proxy.middleware.chain import ORDER, Part, build_chain
+from toolhive_proxy.models.asgi import App, Receive, Scope, Send
+from toolhive_proxy.models.routes import Origin, Route, Unavailable, Unknown
+from toolhive_proxy.protocol.headers import accepts_json, accepts_sse, end_to_end
+from toolhive_proxy.protocol.jsonrpc import Message, peek
+
+
+def a_message(**value: Any) -> Message:
+    found = peek(orjson.dumps({"jsonrpc": "2.0", **value}))
+    assert isinstance(found, Message)
+    return found
+
+
+HTTP = a_run_config("time", transport=Transport.STREAMABLE_HTTP)
+
+
+@pytest.mark.parametrize(
+    ("desired", "observed", "kind"),
+    [
+        pytest.param(None, an_observed(), Unknown, id="not declared"),
+        pytest.param(a_desired(phase=DesiredPhase.REMOVED), an_observed(), Unknown, id="being removed"),
+        pytest.param(a_desired(phase=DesiredPhase.STOPPED), an_observed(), Unavailable, id="stopped by wish"),
+        pytest.param(a_desired(), None, Unavailable, id="not seen yet"),
+        pytest.param(a_desired(revision=2), an_observed(), Unavailable, id="of an older revision"),
+        pytest.param(a_desired(), an_observed(), Route, id="runs"),
+        pytest.param(a_desired(run_config=HTTP), an_observed(), Unavailable, id="without address"),
+        pytest.param(a_desired(run_config=HTTP), an_observed(endpoint="ftp://x:1"), Unavailable, id="not http"),
+        pytest.param(a_desired(run_config=HTTP), an_observed(endpoint="http://x:99999"), Unavailable, id="no port"),
+        pytest.param(a_desired(run_config=HTTP), an_observed(endpoint="http://x:80"), Route, id="http"),
+        *(
+            pytest.param(a_desired(), an_observed(phase=phase), Unavailable, id=str(phase))
+            for phase in ObservedPhase
+            if phase is not ObservedPhase.RUNNING
+        ),
+    ],
+)
+def test_a_workload_is_routed_only_when_it_runs_as_declared(
+    desired: DesiredWorkload | None, observed: ObservedWorkload | None, kind: type
+) -> None:
+    assert isinstance(lookup("time", desired, observed), kind)
+
+
+def a_route(**changes: Any) -> Route:
+    found = lookup("time", a_desired(**changes.pop("desired", {})), an_observed(**changes))
+    assert isinstance(found, Route)
+    return found
+
+
+def test_changes_are_told_once() -> None:
+    first, again = a_route(attachment="a"), a_route(attachment="b")
+    newer = a_route(desired={"revision": 2}, revision=2)
+    down = Unavailable(first.key, "why", 1)
+    assert changes_between({}, {"time": first}) == [Came(first)]
+    assert changes_between({"time": first}, {"time": first}) == []
+    assert changes_between({"time": first}, {"time": again}) == [Reattached(again)]
+    assert changes_between({"time": first}, {"time": down}) == [Went(first, "why")]
+    assert changes_between({"time": down}, {"time": again}) == [Came(again)]
+    assert [type(change) for change in changes_between({"time": first}, {"time": newer})] == [Went, Came]
+    assert [type(change) for change in changes_between({"time": first}, {})] == [Went]
+
+
+def test_a_session_outlives_a_restart_and_not_a_replacement() -> None:
+    config = a_run_config()
+    assert outlives(config, a_route())
+    assert outlives(config, a_route(desired={"revision": 2}, revision=2))
+    assert outlives(config, Unavailable(a_route().key, "restarting", 1))
+    assert not outlives(config, Unknown("time"))
+    assert not outlives(a_run_config(image="uvx://another"), a_route())
+
+
+PING = a_message(id=1, method="ping")
+TOLD = a_message(method="notifications/x")
+
+
+@pytest.mark.parametrize(
+    ("message", "version", "session", "known", "strict", "expected"),
+    [
+        (a_message(id=1, method="initialize"), "", "", False, True, PostAction.OPEN),
+        (a_message(id=1, method="initialize"), "2026-07-28", "old", False, True, PostAction.OPEN),
+        (PING, "", "", False, False, PostAction.CALL_ONCE),
+        (PING, "", "", False, True, 400),
+        (PING, "2025-06-18", "s", True, True, PostAction.CALL),
+        (PING, "", "s", False, False, 404),
+        (PING, "", "with space", False, False, 400),
+        (PING, "1999-01-01", "s", True, False, 400),
+        (PING, "2026-07-28", "s", True, False, 400),
+        (TOLD, "", "s", True, False, PostAction.TELL),
+        (TOLD, "", "s", False, False, 404),
+        (TOLD, "", "", False, False, PostAction.IGNORE),
+        (a_message(id=1, result={}), "", "s", True, False, PostAction.TELL),
+        (a_message(id=1, method="server/discover"), "", "", False, False, 400),
+    ],
+)
+def test_a_post_is_judged_by_its_message_and_headers(
+    message: Message,
+    version: str,
+    session: str,
+    known: bool,
+    strict: bool,
+    expected: PostAction | int,  # noqa: FBT001
+) -> None:
+    verdict = judge_session_post(message, version=version, session_id=session, session_known=known, strict=strict)
+    assert (verdict.status if isinstance(verdict, Refusal) else verdict) == expected
+
+
+STREAMING = OpenCall(1, token="t", streams=True)
+PLAIN = OpenCall("1", token="t", streams=False)
+ONE, TEXT_ONE = call_key(1), call_key("1")
+BOTH = {ONE: STREAMING, TEXT_ONE: PLAIN}
+PROGRESS = a_message(method="notifications/progress", params={"progressToken": "t"})
+STRAY = a_message(method="notifications/progress", params={"progressToken": "u"})
+
+
+@pytest.mark.parametrize(
+    ("message", "calls", "listening", "one_shot", "expected"),
+    [
+        (a_message(id=1, result={}), BOTH, True, False, ONE),
+        (a_message(id="1", result={}), BOTH, True, False, TEXT_ONE),
+        (a_message(id=2, result={}), BOTH, True, False, Elsewhere.NOBODY),
+        (PROGRESS, BOTH, True, False, ONE),
+        (PROGRESS, {TEXT_ONE: PLAIN}, True, False, Elsewhere.LISTENER),
+        (STRAY, BOTH, False, False, Elsewhere.NOBODY),
+        (a_message(id=9, method="roots/list"), BOTH, True, False, ONE),
+        (a_message(id=9, method="roots/list"), {TEXT_ONE: PLAIN}, True, False, Elsewhere.LISTENER),
+        (a_message(id=9, method="roots/list"), {}, False, False, Elsewhere.BACKLOG),
+        (a_message(id=9, method="roots/list"), BOTH, False, True, Elsewhere.UNANSWERABLE),
+        (TOLD, BOTH, True, False, Elsewhere.LISTENER),
+        (TOLD, BOTH, False, False, ONE),
+        (TOLD, {}, False, False, Elsewhere.BACKLOG),
+        (TOLD, {}, False, True, Elsewhere.NOBODY),
+    ],
+)
+def test_each_message_has_one_destination(
+    message: Message,
+    calls: dict[Any, OpenCall],
+    listening: bool,
+    one_shot: bool,
+    expected: Any,  # noqa: FBT001
+) -> None:
+    assert destination(message, calls, listening=listening, one_shot=one_shot) == expected
+
+
+def test_a_session_expires_when_nobody_used_it_for_its_time() -> None:
+    start, ttl = datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=2)
+    assert is_expired(last_used=start, busy=False, now=start + ttl, ttl=ttl)
+    assert not is_expired(last_used=start, busy=True, now=start + ttl, ttl=ttl)
+    assert not is_expired(last_used=start, busy=False, now=start + ttl - timedelta(seconds=1), ttl=ttl)
+
+
+LOCAL = OriginRule.for_public_url("http://127.0.0.1:8081")
+
+
+@pytest.mark.parametrize(
+    ("rule", "host", "origin", "also", "passes"),
+    [
+        (LOCAL, "127.0.0.1:8081", "", (), True),
+        (LOCAL, "[::1]:9", "", (), True),
+        (LOCAL, "LOCALHOST", "http://localhost:8081", (), True),
+        (LOCAL, "", "", (), False),
+        (LOCAL, "evil.example:8081", "", (), False),
+        (LOCAL, "127.0.0.1.evil.example", "", (), False),
+        (LOCAL, "localhost", "http://localhost:9", (), False),
+        (LOCAL, "localhost", "https://localhost:8081", (), False),
+        (LOCAL, "localhost", "http://app.example", ("http://app.example",), True),
+        (LOCAL, "localhost", "http://localhost:8081", ("http://app.example",), False),
+        (OriginRule.for_public_url("https://mcp.example"), "anything", "http://anywhere", (), True),
+        (OriginRule.for_public_url("https://mcp.example"), "x", "http://b", ("http://a",), False),
+    ],
+)
+def test_only_pages_of_the_public_address_may_call(
+    rule: OriginRule,
+    host: str,
+    origin: str,
+    also: tuple[str, ...],
+    passes: bool,  # noqa: FBT001
+) -> None:
+    assert (may_pass(rule, host=host, origin=origin, also=also) == "") == passes
+
+
+@pytest.mark.parametrize(
+    ("accept", "sse", "json"),
+    [
+        ("", False, True),
+        ("*/*", False, True),
+        ("application/json", False, True),
+        ("text/event-stream", True, False),
+        ("application/json, Text/Event-Stream;q=0.5", True, True),
+        ("text/event-stream;q=0, application/json", False, True),
+    ],
+)
+def test_accept_is_read_as_toolhive_reads_it(accept: str, sse: bool, json: bool) -> None:  # noqa: FBT001
+    assert (accepts_sse(accept), accepts_json(accept)) == (sse, json)
+
+
+def test_headers_of_one_connection_end_with_it() -> None:
+    headers = [(b"connection", b"close, X-Own"), (b"x-own", b"1"), (b"te", b"x"), (b"kept", b"1"), (b"host", b"h")]
+    assert end_to_end(headers, without=frozenset({b"host"})) == [(b"kept", b"1")]
+
+
+@pytest.mark.parametrize(
+    ("method", "message", "safe"),
+    [
+        ("GET", None, True),
+        ("DELETE", None, False),
+        ("POST", PING, True),
+        ("POST", a_message(id=1, method="tools/list"), True),
+        ("POST", a_message(id=1, method="tools/call"), False),
+        ("POST", TOLD, False),
+    ],
+)
+def test_only_reads_are_repeated(method: str, message: Message | None, safe: bool) -> None:  # noqa: FBT001
+    assert is_safe_to_repeat(method, message) == safe
+
+
+def test_an_origin_is_written_as_a_host_header() -> None:
+    assert Origin("::1", 8080).authority == "[::1]:8080"
+    assert Origin("server", 80).authority == "server"
+
+
+async def test_the_middleware_runs_in_the_order_that_stands_in_the_chain() -> None:
+    ran: list[str] = []
+
+    def part(name: Part) -> Any:
+        def wrap(app: App) -> App:
+            async def run(scope: Scope, receive: Receive, send: Send) -> None:
+                ran.append(name)
+                await app(scope, receive, send)
+
+            return run
+
+        return wrap
+
+    async def inner(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        ran.append("app")
+
+    await build_chain(inner, {name: part(name) for name in Part})({}, None, None)  # type: ignore[arg-type]
+    assert ran == ["correlation", "recovery", "bodylimit", "origin", "app"]
+    assert set(ORDER) == set(Part)
+    with pytest.raises(KeyError):
+        build_chain(inner, {})
