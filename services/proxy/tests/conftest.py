@@ -29,6 +29,13 @@ from .support.frame_server import FrameServer
 ROOT = Path(__file__).parents[3]
 
 
+async def eventually(happened: Callable[[], Awaitable[bool]], *, within: float = 20) -> None:
+    """Wait until something outside of this process is so."""
+    async with asyncio.timeout(within):
+        while not await happened():  # noqa: ASYNC110  # another process gives no event to wait for
+            await asyncio.sleep(0.02)
+
+
 @pytest.fixture
 async def nats(tmp_path: Path) -> AsyncIterator[NatsServer]:
     async with NatsServer(tmp_path, ROOT / "deploy/nats/nats.conf") as server:
@@ -86,9 +93,11 @@ class Proxy:
 
     async def until(self, name: str, status: int) -> None:
         """Wait until the workload's health is as wanted."""
-        async with asyncio.timeout(15):
-            while (await self.http.get(f"/{name}/health")).status_code != status:
-                await asyncio.sleep(0.02)
+
+        async def has_it() -> bool:
+            return (await self.http.get(f"/{name}/health")).status_code == status
+
+        await eventually(has_it)
 
     async def post(self, name: str, message: dict[str, Any], **headers: str) -> httpx.Response:
         named = {key.replace("_", "-"): value for key, value in headers.items()}
@@ -141,9 +150,7 @@ async def start_proxy(nats: NatsServer) -> AsyncIterator[StartProxy]:
                 await serving
 
             stack.push_async_callback(end)
-            async with asyncio.timeout(10):
-                while (await proxy.http.get("/healthz")).status_code != 200:
-                    await asyncio.sleep(0.02)
+            assert (await proxy.http.get("/healthz")).status_code == 200
             return proxy
 
         yield start

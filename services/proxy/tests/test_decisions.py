@@ -115,12 +115,13 @@ TOLD = a_message(method="notifications/x")
     ],
 )
 def test_a_post_is_judged_by_its_message_and_headers(
+    *,
     message: Message,
     version: str,
     session: str,
     known: bool,
     strict: bool,
-    expected: PostAction | int,  # noqa: FBT001
+    expected: PostAction | int,
 ) -> None:
     verdict = judge_session_post(message, version=version, session_id=session, session_known=known, strict=strict)
     assert (verdict.status if isinstance(verdict, Refusal) else verdict) == expected
@@ -154,11 +155,12 @@ STRAY = a_message(method="notifications/progress", params={"progressToken": "u"}
     ],
 )
 def test_each_message_has_one_destination(
+    *,
     message: Message,
     calls: dict[Any, OpenCall],
     listening: bool,
     one_shot: bool,
-    expected: Any,  # noqa: FBT001
+    expected: Any,
 ) -> None:
     assert destination(message, calls, listening=listening, one_shot=one_shot) == expected
 
@@ -191,11 +193,12 @@ LOCAL = OriginRule.for_public_url("http://127.0.0.1:8081")
     ],
 )
 def test_only_pages_of_the_public_address_may_call(
+    *,
     rule: OriginRule,
     host: str,
     origin: str,
     also: tuple[str, ...],
-    passes: bool,  # noqa: FBT001
+    passes: bool,
 ) -> None:
     assert (may_pass(rule, host=host, origin=origin, also=also) == "") == passes
 
@@ -211,7 +214,7 @@ def test_only_pages_of_the_public_address_may_call(
         ("text/event-stream;q=0, application/json", False, True),
     ],
 )
-def test_accept_is_read_as_toolhive_reads_it(accept: str, sse: bool, json: bool) -> None:  # noqa: FBT001
+def test_accept_is_read_as_toolhive_reads_it(*, accept: str, sse: bool, json: bool) -> None:
     assert (accepts_sse(accept), accepts_json(accept)) == (sse, json)
 
 
@@ -231,7 +234,7 @@ def test_headers_of_one_connection_end_with_it() -> None:
         ("POST", TOLD, False),
     ],
 )
-def test_only_reads_are_repeated(method: str, message: Message | None, safe: bool) -> None:  # noqa: FBT001
+def test_only_reads_are_repeated(*, method: str, message: Message | None, safe: bool) -> None:
     assert is_safe_to_repeat(method, message) == safe
 
 

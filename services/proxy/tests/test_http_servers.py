@@ -10,7 +10,7 @@ from toolhive_common import subjects
 from toolhive_common.messaging.events import EventLog
 from toolhive_common.schemas.runconfig import Transport
 
-from .conftest import Fleet, Proxy, call, initialize
+from .conftest import Fleet, Proxy, call, eventually, initialize
 
 TRANSPORTS = [Transport.STREAMABLE_HTTP, Transport.SSE]
 
@@ -18,9 +18,12 @@ TRANSPORTS = [Transport.STREAMABLE_HTTP, Transport.SSE]
 async def until_called(proxy: Proxy, name: str) -> None:
     """Wait until the server behind the route listens."""
     await proxy.until(name, 200)
-    async with asyncio.timeout(20):
-        while (await proxy.post(name, initialize(), accept="application/json, text/event-stream")).status_code == 503:
-            await asyncio.sleep(0.1)
+
+    async def answers() -> bool:
+        reply = await proxy.post(name, initialize(), accept="application/json, text/event-stream")
+        return reply.status_code != 503
+
+    await eventually(answers)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -31,7 +34,7 @@ async def test_the_official_client_calls_tools_and_hears_progress(
     await until_called(proxy, "real")
     heard: list[float] = []
 
-    async def hear(progress: float, _total: float | None, _message: str | None) -> None:
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
         heard.append(progress)
 
     async with Client(proxy.mcp("real")) as client:

@@ -4,14 +4,17 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from toolhive_common import subjects
+from toolhive_common.messaging.events import EventLog
 from toolhive_common.testing.nats_server import NatsServer
 
-from .conftest import Fleet, Proxy, StartProxy, call, free_port
+from .conftest import Fleet, Proxy, StartProxy, call, eventually, free_port
 
 
 @pytest.fixture
@@ -44,12 +47,12 @@ async def test_a_body_that_is_no_message_is_400(ready: Proxy, body: bytes, code:
 
 
 @pytest.mark.parametrize("declared", [True, False])
-async def test_a_body_over_the_limit_is_413(fleet: Fleet, start_proxy: StartProxy, declared: bool) -> None:  # noqa: FBT001
+async def test_a_body_over_the_limit_is_413(*, fleet: Fleet, start_proxy: StartProxy, declared: bool) -> None:
     proxy = await start_proxy(proxy_max_body=1000)
     await fleet.stdio("time")
     await proxy.until("time", 200)
 
-    async def pieces():  # type: ignore[no-untyped-def]  # httpx takes any
+    async def pieces() -> AsyncIterator[bytes]:
         for _ in range(20):
             yield b"x" * 100
 
@@ -132,9 +135,6 @@ async def test_a_proxy_without_nats_starts_and_says_what_is_missing(
 
 
 async def test_a_signal_ends_the_streams_and_the_process_and_tells_it(fleet: Fleet, nats: NatsServer) -> None:
-    from toolhive_common import subjects
-    from toolhive_common.messaging.events import EventLog
-
     server = await fleet.stdio("time")
     port = free_port()
     environment = {
@@ -148,14 +148,14 @@ async def test_a_signal_ends_the_streams_and_the_process_and_tells_it(fleet: Fle
         sys.executable, "-m", "toolhive_proxy", env=environment, stderr=asyncio.subprocess.PIPE, cwd=Path("/")
     )
     proxy = Proxy(port)
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                if (await proxy.http.get("/time/health")).status_code == 200:
-                    break
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.05)
+
+    async def serves() -> bool:
+        try:
+            return (await proxy.http.get("/time/health")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    await eventually(serves)
     session = await proxy.open_session("time")
     async with proxy.http.stream("GET", "/time/mcp", headers={"mcp-session-id": session}) as stream:
         assert stream.status_code == 200

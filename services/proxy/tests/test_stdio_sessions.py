@@ -4,15 +4,18 @@ import asyncio
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from mcp.client.client import Client
 
 from toolhive_common import subjects
 from toolhive_common.messaging.events import EventLog
+from toolhive_common.schemas.state import DesiredPhase, ObservedPhase
+from toolhive_common.testing.factories import a_run_config
 from toolhive_common.testing.nats_server import NatsServer
 from toolhive_proxy.protocol.sse import SseParser
 
-from .conftest import Fleet, Proxy, StartProxy, call, initialize
+from .conftest import Fleet, Proxy, StartProxy, call, eventually, initialize
 
 BOTH = "application/json, text/event-stream"
 
@@ -22,8 +25,6 @@ def text_of(response: httpx.Response) -> Any:
 
 
 def events_of(body: bytes) -> list[Any]:
-    import orjson
-
     return [orjson.loads(event.data) for event in SseParser().feed(body)]
 
 
@@ -233,12 +234,12 @@ async def test_nats_lost_during_a_call_is_an_error_and_the_next_call_works(
     assert while_down.status_code == 503
     assert "check that the NATS server runs" in while_down.json()["error"]["message"]
     await nats.start()
-    async with asyncio.timeout(20):
-        while (
-            answer := await proxy.post("time", call("echo", text="back"), mcp_session_id=session)
-        ).status_code != 200:
-            await asyncio.sleep(0.05)
-    assert text_of(answer) == "back"
+
+    async def works_again() -> bool:
+        answer = await proxy.post("time", call("echo", text="back"), mcp_session_id=session)
+        return answer.status_code == 200 and text_of(answer) == "back"
+
+    await eventually(works_again)
 
 
 async def test_events_tell_of_routes_and_sessions(fleet: Fleet, proxy: Proxy) -> None:
@@ -261,24 +262,23 @@ async def test_events_tell_of_routes_and_sessions(fleet: Fleet, proxy: Proxy) ->
 
 
 async def test_a_session_ends_when_its_workload_becomes_another_server(fleet: Fleet, proxy: Proxy) -> None:
-    from toolhive_common.testing.factories import a_run_config
-
     await fleet.stdio("time")
     await proxy.until("time", 200)
     session = await proxy.open_session("time")
     await fleet.declare("time", revision=2, run_config=a_run_config("time", image="uvx://another"))
     await fleet.observe("time", revision=2, attachment="second")
-    async with asyncio.timeout(10):
-        while (await proxy.post("time", {"id": 1, "method": "ping"}, mcp_session_id=session)).status_code != 404:
-            await asyncio.sleep(0.02)
+
+    async def is_gone() -> bool:
+        reply = await proxy.post("time", {"id": 1, "method": "ping"}, mcp_session_id=session)
+        return reply.status_code == 404
+
+    await eventually(is_gone)
 
 
 @pytest.mark.parametrize("name", ["stopped", "failed", "preparing"])
 async def test_a_workload_that_does_not_run_says_why_and_when_to_come_back(
     fleet: Fleet, proxy: Proxy, name: str
 ) -> None:
-    from toolhive_common.schemas.state import DesiredPhase, ObservedPhase
-
     await fleet.declare("stopped", phase=DesiredPhase.STOPPED)
     await fleet.declare("failed")
     await fleet.observe("failed", phase=ObservedPhase.ERROR, reason="the image does not exist")
