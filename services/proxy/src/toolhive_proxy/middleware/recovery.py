@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from toolhive_proxy.errors import SlowClientError
+from toolhive_proxy.errors import ClientLeftError, SlowClientError
 from toolhive_proxy.models.asgi import App, Receive, Scope, Send
 from toolhive_proxy.protocol.asgi_messages import error_answer
 from toolhive_proxy.protocol.error_bodies import RpcCode
@@ -28,8 +28,8 @@ def recovery(app: App) -> App:
 
         try:
             await app(scope, receive, watched)
-        except SlowClientError as error:
-            _log.info("cut off a client", path=scope["path"], cause=error.message)
+        except (SlowClientError, ClientLeftError) as error:
+            _log.info("a client is gone", path=scope["path"], cause=error.message)
         except Exception:  # noqa: BLE001  # the top of this request: the next one must still be served
             _log.exception("a request failed", method=scope["method"], path=scope["path"])
             if not started:
