@@ -1,7 +1,6 @@
 """Sessions whose server is a queue: what needs a clock, or a client that reads slowly."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -13,7 +12,7 @@ from toolhive_common.schemas.events import EventType
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_common.testing.clock import FakeClock
 from toolhive_common.testing.factories import a_run_config
-from toolhive_proxy.errors import LinkBrokenError, StreamClosedError
+from toolhive_proxy.errors import IdInUseError, StreamClosedError
 from toolhive_proxy.models.links import Receiver
 from toolhive_proxy.models.replies import Failure, Reply
 from toolhive_proxy.models.routes import Route
@@ -69,7 +68,7 @@ def told() -> Told:
 
 
 @pytest.fixture
-def store(clock: FakeClock, links: QueueLinks, told: Told) -> Iterator[SessionStore]:
+def store(clock: FakeClock, links: QueueLinks, told: Told) -> SessionStore:
     numbers = count()
     return SessionStore(
         links,  # type: ignore[arg-type]  # has what is used
@@ -115,7 +114,7 @@ async def test_a_session_with_an_open_stream_does_not_expire(store: SessionStore
 async def test_an_id_in_use_is_refused_and_free_again_after_its_answer(store: SessionStore) -> None:
     session = await store.open(ROUTE)
     stream = await session.call(a_call(), streams=False)
-    with pytest.raises(LinkBrokenError, match="is in use"):
+    with pytest.raises(IdInUseError, match="is in use"):
         await session.call(a_call(), streams=False)
     await session.call(a_call("1"), streams=False)
     await session.take(b'{"jsonrpc":"2.0","id":1,"result":{}}')

@@ -203,6 +203,21 @@ async def test_open_calls_fail_when_the_agent_attaches_anew_and_the_session_goes
     assert text_of(await proxy.post("time", call("echo", text="on"), mcp_session_id=session)) == "on"
 
 
+async def test_an_id_that_is_in_use_is_refused(fleet: Fleet, proxy: Proxy) -> None:
+    server = await fleet.stdio("time")
+    await proxy.until("time", 200)
+    session = await proxy.open_session("time")
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(proxy.post("time", call("silence"), mcp_session_id=session))
+        while (await server.heard.get()).get("method") != "tools/call":
+            pass
+        second = await proxy.post("time", call("echo", text="x"), mcp_session_id=session)
+        await server.say(session, id=1, result={})
+    assert second.status_code == 400
+    assert second.json()["error"]["code"] == -32600
+    assert first.result().status_code == 200
+
+
 async def test_a_silent_server_is_a_timeout_and_is_told_so(fleet: Fleet, start_proxy: StartProxy) -> None:
     server = await fleet.stdio("time")
     proxy = await start_proxy(proxy_request_timeout=0.3)

@@ -1,12 +1,13 @@
 """Causes of the proxy's own failures.
 
 ToolHiveError
-  UpstreamError     an HTTP server failed; ``trouble`` says how
-  LinkBrokenError   a session's way to its server is gone
-  StreamClosedError a client's stream takes nothing more
-  BodyTooLargeError a request is over the limit
-  SlowClientError   a client does not read
-  ClientLeftError   a client is gone
+  UpstreamError       an HTTP server failed; ``trouble`` says how
+  LinkBrokenError     a session's way to its server is gone
+  IdInUseError        a client uses an id twice at once
+  StreamClosedError   a client's stream takes nothing more
+  BodyTooLargeError   a request is over the limit
+  SlowClientError     a client does not read
+  ClientLeftError     a client is gone
 """
 
 from toolhive_common.errors import ErrorCode, ToolHiveError
@@ -15,6 +16,7 @@ from toolhive_proxy.models.upstream import UpstreamTrouble
 __all__ = [
     "BodyTooLargeError",
     "ClientLeftError",
+    "IdInUseError",
     "LinkBrokenError",
     "SlowClientError",
     "StreamClosedError",
@@ -36,6 +38,16 @@ class LinkBrokenError(ToolHiveError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(ErrorCode.SERVER_NOT_READY, reason)
+
+
+class IdInUseError(ToolHiveError):
+    """A client gave two open calls of one session the same id."""
+
+    def __init__(self, request_id: object) -> None:
+        super().__init__(
+            ErrorCode.INVALID_REQUEST,
+            f"the id {request_id!r} is in use by a call of this session that is not answered yet; take another",
+        )
 
 
 class StreamClosedError(ToolHiveError):

@@ -11,7 +11,7 @@ from toolhive_common.errors import ToolHiveError
 from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_proxy.decisions.session_state import CallKey, Elsewhere, OpenCall, call_key, destination
-from toolhive_proxy.errors import LinkBrokenError, StreamClosedError
+from toolhive_proxy.errors import IdInUseError, LinkBrokenError, StreamClosedError
 from toolhive_proxy.models.links import Link
 from toolhive_proxy.models.replies import Failure, Reply
 from toolhive_proxy.protocol.error_bodies import RpcCode, error_body
@@ -96,13 +96,15 @@ class Session:
 
         Raises
         ------
+        IdInUseError
+            An open call has the same id.
         ToolHiveError
-            It did not reach the server, or its id is in use.
+            It did not reach the server.
         """
         assert message.id is not None  # noqa: S101  # a request has one
         key = call_key(message.id)
         if key in self._calls:
-            raise LinkBrokenError(f"the id {message.id!r} is in use by a call that is not answered yet")
+            raise IdInUseError(message.id)
         stream = MessageStream(self._limits)
         self._calls[key] = OpenCall(message.id, message.own_token, streams)
         self._streams[key] = stream

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from toolhive_common import __version__
 from toolhive_common.errors import ToolHiveError
 from toolhive_proxy.decisions.post_verdict import PostAction, Refusal, judge_session, judge_session_post
+from toolhive_proxy.errors import IdInUseError
 from toolhive_proxy.models.outcomes import Accepted, Answer
 from toolhive_proxy.models.replies import Failure, Reply
 from toolhive_proxy.models.routes import Route
@@ -80,6 +81,8 @@ class SessionCalls:
             return await self._act(verdict, route, session, message, facts)
         except TimeoutError:
             return timeout_failure(self._patience)
+        except IdInUseError as error:
+            return Refusal(HTTPStatus.BAD_REQUEST, RpcCode.INVALID_REQUEST, error.message, message.id)
         except ToolHiveError as error:
             return Failure(HTTPStatus.SERVICE_UNAVAILABLE, RpcCode.SERVER_ERROR, error.message)
 
