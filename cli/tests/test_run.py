@@ -222,6 +222,15 @@ def test_a_proxy_that_does_not_serve_in_time_is_an_error(api: PlayedApi, thv: Th
     assert "answers with status 503" in done.err
 
 
+def test_a_server_that_exits_soon_after_it_was_healthy_is_an_error(api: PlayedApi, thv: Thv) -> None:
+    process = thv.start("run", "uvx://needs-key")
+    assert api.probed.wait(30)
+    api.workloads["needs-key"] |= {"status": "unhealthy", "status_context": "exited with code 1"}
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "exited with code 1" in told
+
+
 def test_run_need_not_wait(api: PlayedApi, thv: Thv) -> None:
     api.health_status = 503
     done = thv("run", "uvx://slow", "--wait", "0")

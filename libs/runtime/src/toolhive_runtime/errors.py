@@ -8,7 +8,7 @@
       EngineFault                  the engine said something that nobody foresaw
       ImageNotFoundError           ImagePullFailedError
       PackageNotFoundError         InvalidPackageError       ImageBuildFailedError
-      ContainerNameTakenError      PortTakenError            InvalidMountError
+      ContainerNameTakenError      PortTakenError            InvalidMountError         InvalidPortError
       ContainerStartFailedError    UnsupportedSettingError   InvalidBuildOptionError
 
 Each builds its own sentence: what happened, why, what to do.
@@ -30,6 +30,7 @@ __all__ = [
     "InvalidBuildOptionError",
     "InvalidMountError",
     "InvalidPackageError",
+    "InvalidPortError",
     "NoRuntimeError",
     "PackageNotFoundError",
     "PortTakenError",
@@ -193,6 +194,17 @@ class InvalidMountError(RuntimeFailure):
             ErrorCode.INVALID_MOUNT,
             f"the mount {mount!r} cannot be made: {problem}; write it as 'path' or '/path/on/host:/path/inside', "
             "and make sure that the source exists",
+        )
+
+
+class InvalidPortError(RuntimeFailure):
+    """A port to publish that is none."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            ErrorCode.INVALID_REQUEST,
+            f"the published port {text[:200]!r} cannot be read; write 'host:container' or 'container' with ports "
+            "from 1 to 65535, such as '8080:80'",
         )
 
 

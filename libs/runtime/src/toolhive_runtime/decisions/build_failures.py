@@ -6,6 +6,7 @@ from toolhive_runtime.decisions.packages import PackageScheme
 
 __all__ = ["missing_package"]
 
+# The more a sign tells, the earlier it stands.
 _SIGNS = {
     PackageScheme.UVX: (
         r"Because (?P<what>\S+) was not found in the package registry",
@@ -37,8 +38,9 @@ def missing_package(scheme: PackageScheme, output: str) -> str | None:
 
     The package itself or one that it needs: either way its registry lacks something, and trying again will not help.
     """
-    for line in output.splitlines():
-        for sign in _SIGNS[scheme]:
+    lines = output.splitlines()
+    for sign in _SIGNS[scheme]:
+        for line in lines:
             match = re.search(sign, line)
             if match is not None:
                 what = (match.groupdict().get("what") or "").strip(".,:;'")

@@ -48,7 +48,7 @@ class BuildLog:
         if isinstance(stream, str):
             return self._feed_text(_COLOURS.sub("", stream))
         status = message.get("status")
-        return self._progress(f"base image: {status}") if isinstance(status, str) and status else None
+        return self._progress(f"base image: {status}") if isinstance(status, str) and status.strip() else None
 
     def _feed_text(self, text: str) -> ImageProgress | None:
         step = _STEP.fullmatch(text)
@@ -70,4 +70,4 @@ class BuildLog:
             message += f": {detail}"
         # The step that runs now is not done yet.
         fraction = (self._step - 1) / self._steps if 0 < self._step <= self._steps else None
-        return ImageProgress(building=True, message=message[:_LONGEST_MESSAGE], fraction=fraction)
+        return ImageProgress(building=True, message=" ".join(message.split())[:_LONGEST_MESSAGE], fraction=fraction)

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from toolhive_runtime.runtime import ContainerEvent, ContainerEventKind, ContainerState, ContainerStatus
 
-__all__ = ["container_event", "container_status"]
+__all__ = ["EngineVersion", "container_event", "container_status", "engine_version"]
 
 _EVENTS = {
     "start": ContainerEventKind.STARTED,
@@ -32,6 +33,28 @@ _STATES = {
 _NOT_LABELS = frozenset({"image", "name", "exitCode", "containerExitCode", "signal", "podId"})
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
 _NEVER = "0001-"
+
+
+@dataclass(frozen=True)
+class EngineVersion:
+    """Who answers."""
+
+    product: str
+    version: str
+    api: str
+    """The newest version of the API that it speaks."""
+
+    @property
+    def has_init(self) -> bool:
+        """Whether it brings an init process. Docker always does; Podman's is a package of its own, often missing."""
+        return self.product == "Docker"
+
+
+def engine_version(answer: Mapping[str, Any]) -> EngineVersion:
+    """Translate the answer to ``GET /version``."""
+    names = [str(component.get("Name", "")).lower() for component in answer.get("Components") or ()]
+    product = "Podman" if any("podman" in name for name in names) else "Docker"
+    return EngineVersion(product, str(answer.get("Version", "")), str(answer.get("ApiVersion", "")))
 
 
 def container_event(message: Mapping[str, Any]) -> ContainerEvent | None:

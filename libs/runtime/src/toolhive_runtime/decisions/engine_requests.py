@@ -7,8 +7,15 @@ from toolhive_runtime.runtime import ContainerSpec
 __all__ = ["container_request"]
 
 
-def container_request(spec: ContainerSpec) -> dict[str, Any]:
-    """Write the body of the engine's ``POST /containers/create``."""
+def container_request(spec: ContainerSpec, *, init: bool) -> dict[str, Any]:
+    """Write the body of the engine's ``POST /containers/create``.
+
+    Parameters
+    ----------
+    init
+        Whether the engine has an init process to put before the server. Without one the server is process 1, for
+        which the kernel ignores SIGTERM unless it asked for it: every stop would last for the whole grace.
+    """
     exposed: dict[str, dict[str, str]] = {f"{port.container_port}/tcp": {} for port in spec.ports}
     bindings: dict[str, list[dict[str, str]]] = {}
     for port in spec.ports:
@@ -37,6 +44,7 @@ def container_request(spec: ContainerSpec) -> dict[str, Any]:
                 {"Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
                 for mount in spec.mounts
             ],
+            "Init": init,
             "Privileged": spec.privileged,
             "RestartPolicy": {"Name": spec.restart_policy},
             "CapDrop": list(spec.drop_capabilities),

@@ -32,7 +32,7 @@ class PullLog:
         if not isinstance(status, str) or not status:
             return None
         if not isinstance(layer, str) or status not in _LAYER_STATES:
-            return ImageProgress(building=False, message=status.strip(), fraction=self._fraction())
+            return ImageProgress(building=False, message=" ".join(status.split()), fraction=self._fraction())
         detail = message.get("progressDetail")
         self._note(layer, status, detail if isinstance(detail, Mapping) else {})
         done = sum(share >= 1 for share in self._layers.values())

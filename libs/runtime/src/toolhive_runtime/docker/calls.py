@@ -1,6 +1,7 @@
 """Short calls to the engine, through the ``docker`` library in threads of our own."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -9,10 +10,12 @@ from typing import TypeVar
 import docker
 import docker.errors
 
+from toolhive_runtime.decisions.engine_answers import EngineVersion, engine_version
+from toolhive_runtime.docker.socket_stream import ask
 from toolhive_runtime.docker.translation import translated_api
 from toolhive_runtime.errors import EngineFault, RuntimeFailure
 
-__all__ = ["EngineCalls"]
+__all__ = ["EngineCalls", "ask_version"]
 
 Result = TypeVar("Result")
 
@@ -20,8 +23,21 @@ _THREADS = 16
 """A stop holds one for as long as its container takes to end."""
 _TIMEOUT = 60
 """Seconds within which the engine answers a short call."""
-_API_VERSION = "1.41"
-"""Of Docker 20.10. Newer engines and Podman 4 still speak it, and asking for it saves a call."""
+_OK = 200
+
+
+async def ask_version(socket: str) -> EngineVersion:
+    """Ask an engine who it is: the cheapest check that it answers.
+
+    Raises
+    ------
+    RuntimeFailure
+        It does not, or not to us.
+    """
+    async with ask(socket, "GET", "/version") as answer:
+        if answer.status != _OK:
+            raise EngineFault(answer.status, await answer.message())
+        return engine_version(json.loads(await answer.reader.read()))
 
 
 class EngineCalls:
@@ -30,9 +46,14 @@ class EngineCalls:
     def __init__(self, socket: str) -> None:
         self.socket = socket
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="engine")
-        self._client = docker.APIClient(
-            base_url=f"unix://{socket}", version=_API_VERSION, timeout=_TIMEOUT, num_pools=_THREADS
-        )
+        self._version: EngineVersion | None = None
+        self._client: docker.APIClient | None = None
+
+    async def version(self) -> EngineVersion:
+        """Who the engine is, asked once."""
+        if self._version is None:
+            self._version = await ask_version(self.socket)
+        return self._version
 
     async def run(
         self,
@@ -48,6 +69,12 @@ class EngineCalls:
         RuntimeFailure
             What ``refusal`` makes of the engine's answer, or why there is none.
         """
+        # In the engine's own version of the API: old ones are dropped sooner or later, and ours need nothing special.
+        api = (await self.version()).api
+        if self._client is None:
+            self._client = docker.APIClient(
+                base_url=f"unix://{self.socket}", version=api, timeout=_TIMEOUT, num_pools=_THREADS
+            )
         loop = asyncio.get_running_loop()
         result: Result | None = None
         with translated_api(self.socket, refusal, missing_is_fine=missing_is_fine):
@@ -57,4 +84,5 @@ class EngineCalls:
     def close(self) -> None:
         """Give threads and connections back. Calls that still run end by themselves."""
         self._executor.shutdown(wait=False, cancel_futures=True)
-        self._client.close()
+        if self._client is not None:
+            self._client.close()

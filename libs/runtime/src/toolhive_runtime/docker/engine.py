@@ -16,7 +16,7 @@ from toolhive_runtime.decisions.engine_requests import container_request
 from toolhive_runtime.decisions.image_reference import local_image_name, pulls_before_looking
 from toolhive_runtime.decisions.packages import is_package, parse_package
 from toolhive_runtime.docker.attachment import DockerAttachment, attach
-from toolhive_runtime.docker.calls import EngineCalls
+from toolhive_runtime.docker.calls import EngineCalls, ask_version
 from toolhive_runtime.docker.images import build_image, pull_image
 from toolhive_runtime.docker.networks import Networks
 from toolhive_runtime.docker.socket_stream import ask
@@ -57,13 +57,8 @@ class DockerRuntime:
 
     async def describe(self) -> str:
         """Name and version."""
-        async with ask(self.socket, "GET", "/version") as answer:
-            if answer.status != _OK:
-                raise EngineFault(answer.status, await answer.message())
-            version = json.loads(await answer.reader.read())
-        components = [str(component.get("Name", "")) for component in version.get("Components") or ()]
-        name = "Podman" if any("podman" in component.lower() for component in components) else "Docker"
-        return f"{name} {version.get('Version', '')}".strip()
+        version = await ask_version(self.socket)
+        return f"{version.product} {version.version}".strip()
 
     async def ensure_image(
         self, source: str, *, progress: Callable[[ImageProgress], None], builder: BuilderOptions
@@ -102,7 +97,7 @@ class DockerRuntime:
         def refusal(status: int, message: str) -> RuntimeFailure:
             return create_failure(status, message, name=spec.name, image=spec.image)
 
-        body = container_request(spec)
+        body = container_request(spec, init=(await self._calls.version()).has_init)
         async with self._networks.lock:
             await self._networks.ensure(spec.network)
             try:
