@@ -100,6 +100,7 @@ class Bucket(Generic[V]):
         a watcher that trusted it would wait for ever.
         """
         while True:
+            _heed_cancellation()
             await self._bus.wait_connected()
             try:
                 async for change in self._watch_once(resync):
@@ -125,6 +126,7 @@ class Bucket(Generic[V]):
                     unreadable.add(entry.key)
             yield Snapshot(found, frozenset(unreadable))
             while generation == self._bus.generation:
+                _heed_cancellation()
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0:
                     return
@@ -166,8 +168,16 @@ def _text(key: WorkloadKey | str) -> str:
     return key if isinstance(key, str) else subjects.bucket_key(key)
 
 
+def _heed_cancellation() -> None:
+    """Raise a cancellation that the NATS library has lost: it waits with `asyncio.wait_for`, see `_next_entry`."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def _next_entry(watcher: KeyValue.KeyWatcher, seconds: float) -> KeyValue.Entry | None:
     """Wait for the next entry; ``None`` marks the end of the initial values, which ``__anext__`` would hide."""
-    async with asyncio.timeout(seconds):  # not wait_for, which can lose a cancellation
+    # Not asyncio.wait_for: up to Python 3.11 it loses a cancellation that comes together with a result.
+    async with asyncio.timeout(seconds):
         entry = await watcher._updates.get()  # noqa: SLF001  # no public way, see above
     return entry if isinstance(entry, KeyValue.Entry) else None
