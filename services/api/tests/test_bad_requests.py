@@ -18,7 +18,7 @@ JSON = {"Content-Type": "application/json"}
         (b'{"name":7,"image":"b"}', JSON, "does not fit: name: "),
         (b'{"name":"a","image":"b","proxy_port":70000}', JSON, "proxy_port"),
         (b'{"name":"a","image":"b","env_vars":{"A":1}}', JSON, "env_vars.A"),
-        (b'{"name":"a","image":"b","env_vars":{"A":"\\ud800"}}', JSON, "env_vars.A"),
+        (b'{"name":"a","image":"b","env_vars":{"A":"\\ud800"}}', JSON, "not valid Unicode"),
         (b'{"image":"b"}', JSON, "invalid workload name"),
         (b'{"name":"a"}', JSON, "image is missing"),
         (b'{"name":"a","image":"b","tools":["x"]}', JSON, "tools is not supported"),

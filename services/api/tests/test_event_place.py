@@ -22,7 +22,7 @@ NOON = FromTime(datetime(2026, 1, 31, 12, tzinfo=UTC))
         ("2026-01-31T13:00:00 01:00", "", True, NOON),
     ],
 )
-def test_a_reader_begins_where_it_says(start: str, last_event_id: str, follow: bool, expected: Place) -> None:
+def test_a_reader_begins_where_it_says(start: str, last_event_id: str, *, follow: bool, expected: Place) -> None:
     assert parse_place(start, last_event_id, follow=follow) == expected
 
 
@@ -34,8 +34,8 @@ def test_any_other_place_is_refused(start: str, last_event_id: str) -> None:
     assert isinstance(parse_place(start, last_event_id, follow=True), Rejection)
 
 
-@given(st.text(), st.text(), st.booleans())
-def test_no_text_breaks_the_parser(start: str, last_event_id: str, follow: bool) -> None:
+@given(start=st.text(), last_event_id=st.text(), follow=st.booleans())
+def test_no_text_breaks_the_parser(start: str, last_event_id: str, *, follow: bool) -> None:
     assert parse_place(start, last_event_id, follow=follow)
 
 

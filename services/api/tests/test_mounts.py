@@ -12,8 +12,22 @@ def test_a_mount_of_the_grammar_is_allowed(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "/a", "/a:", ":/b", "/a:b", "/a:/b:x", "/a:/b:ro:/c", "/a;b:/c", "/$HOME:/c", "`a`:/c", "/a\x00:/c"]
-    + ["resource://x", "resource://:/b", "C:\\x:/b:/c"],
+    [
+        "",
+        "/a",
+        "/a:",
+        ":/b",
+        "/a:b",
+        "/a:/b:x",
+        "/a:/b:ro:/c",
+        "/a;b:/c",
+        "/$HOME:/c",
+        "`a`:/c",
+        "/a\x00:/c",
+        "resource://x",
+        "resource://:/b",
+        "C:\\x:/b:/c",
+    ],
 )
 def test_any_other_mount_is_refused_and_named(text: str) -> None:
     rejection = refuse_mounts([text], None)

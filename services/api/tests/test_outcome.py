@@ -15,8 +15,7 @@ from toolhive_common.testing.factories import an_observed
         (ObservedPhase.STARTING, Progressing.SETTLING),
         *(
             (phase, Progressing.MADE)
-            for phase in ObservedPhase
-            if phase not in {ObservedPhase.PREPARING, ObservedPhase.STARTING}
+            for phase in set(ObservedPhase) - {ObservedPhase.PREPARING, ObservedPhase.STARTING}
         ),
     ],
 )

@@ -168,8 +168,15 @@ async def test_bulk_actions_take_names_or_a_group(api: httpx.AsyncClient, agent:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", ""), ("GET", "/status"), ("GET", "/logs"), ("GET", "/export")]
-    + [("POST", "/stop"), ("POST", "/restart"), ("DELETE", "")],
+    [
+        ("GET", ""),
+        ("GET", "/status"),
+        ("GET", "/logs"),
+        ("GET", "/export"),
+        ("POST", "/stop"),
+        ("POST", "/restart"),
+        ("DELETE", ""),
+    ],
 )
 async def test_an_unknown_workload_is_404_with_what_to_do(api: httpx.AsyncClient, method: str, path: str) -> None:
     answer = await api.request(method, f"{API}/nobody{path}")

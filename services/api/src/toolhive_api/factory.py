@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import Any
 
 from toolhive_api.adapters.database.engine import open_database
 from toolhive_api.config import Settings
@@ -105,23 +105,36 @@ async def open_parts(
             )
 
 
-class _Ended(Exception):  # noqa: N818  # no error: it ends the loops
-    """The block is over."""
+class _Tasks(asyncio.TaskGroup):
+    """Tasks that have no end of their own."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._owned: set[asyncio.Task[Any]] = set()
 
-def _end() -> NoReturn:
-    raise _Ended
+    def create_task(self, *arguments: Any, **options: Any) -> asyncio.Task[Any]:
+        """Start a task."""
+        task: asyncio.Task[Any] = super().create_task(*arguments, **options)
+        self._owned.add(task)
+        task.add_done_callback(self._owned.discard)
+        return task
+
+    async def end(self) -> None:
+        """Cancel all, again and again: the NATS library loses a cancellation that comes together with an answer."""
+        while self._owned:
+            for task in tuple(self._owned):
+                task.cancel()
+            await asyncio.wait(tuple(self._owned), timeout=1)
 
 
 @asynccontextmanager
 async def _tasks() -> AsyncIterator[asyncio.TaskGroup]:
-    """Own tasks that have no end of their own; they are cancelled after the block."""
-    try:
-        async with asyncio.TaskGroup() as tasks:
+    """Own tasks; they are cancelled after the block."""
+    async with _Tasks() as tasks:
+        try:
             yield tasks
-            _end()
-    except* _Ended:
-        pass
+        finally:
+            await tasks.end()
 
 
 def _now() -> datetime:

@@ -46,14 +46,15 @@ async def background(run: Callable[[], object]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=1)
 
 
 async def eventually(check: Callable[[], object], seconds: float = 15) -> None:
     """Await an async check until it is true."""
     async with asyncio.timeout(seconds):
-        while not await check():  # type: ignore[misc]
+        while not await check():  # type: ignore[misc]  # noqa: ASYNC110  # other processes change it
             await asyncio.sleep(0.02)
 
 
@@ -87,8 +88,8 @@ async def running_api(
             await eventually(lambda: _is(not server.servers or not server.servers[0].is_serving()))
 
 
-async def _is(value: bool) -> bool:
-    return value
+async def _is(value: object) -> bool:
+    return bool(value)
 
 
 async def _ready(client: httpx.AsyncClient) -> bool:

@@ -137,6 +137,14 @@ def _refuse_unsupported(request: CreateRequest, _around: Surroundings) -> Reject
     return _unsupported(", ".join(found), "leave it out of the request") if found else None
 
 
+def _refuse_encoding(request: CreateRequest, _around: Surroundings) -> Rejection | None:
+    try:
+        request.to_json()
+    except ValueError:
+        return _invalid("the request holds text that is not valid Unicode (half of a surrogate pair); correct it")
+    return None
+
+
 def _refuse_name(request: CreateRequest, _around: Surroundings) -> Rejection | None:
     try:
         check_workload_name(request.name)
@@ -252,6 +260,7 @@ def _refuse_all_mounts(request: CreateRequest, _around: Surroundings) -> Rejecti
 
 
 _CHECKS: tuple[_Check, ...] = (
+    _refuse_encoding,
     _refuse_name,
     _refuse_unsupported,
     _refuse_image,

@@ -71,13 +71,17 @@ class Creation:
                     outcome = await self._outcome(record, reports, progress, steps)
                 if isinstance(outcome, NeverStarted):
                     await self._withdraw(record, reports)
-                    raise RejectedError(outcome.rejection)
-            steps.put_nowait(Created(CreatedWorkload(name=key.name, port=self._port)))
+            steps.put_nowait(self._last_step(record, outcome))
         except ToolHiveError as error:
             steps.put_nowait(Failed(error))
         except Exception:  # noqa: BLE001  # the task's top: the other workloads of this process go on
             _log.exception("creating a workload failed", workload=key.name)
             steps.put_nowait(Failed(ToolHiveError(ErrorCode.INTERNAL, "the API failed; its log says why")))
+
+    def _last_step(self, record: WorkloadRecord, outcome: Outcome) -> Step:
+        if isinstance(outcome, NeverStarted):
+            return Failed(RejectedError(outcome.rejection))
+        return Created(CreatedWorkload(name=record.key.name, port=self._port))
 
     async def _outcome(
         self,
