@@ -113,7 +113,7 @@ def test_a_setting_without_effect_is_refused_by_name(setting: str, value: Any) -
 
 
 def test_an_isolated_http_server_without_outbound_is_refused() -> None:
-    profile = {"network": {"outbound": {}}}
+    profile: dict[str, Any] = {"network": {"outbound": {}}}
     assert isinstance(plan(transport="sse", permission_profile=profile), Rejection)
     assert isinstance(plan(transport="stdio", permission_profile=profile), RunConfig)
     assert isinstance(plan(transport="sse", permission_profile=profile, network_isolation=False), RunConfig)

@@ -1,11 +1,12 @@
 """A whole API on a real port, and the part of an agent played on the real bus."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
@@ -40,9 +41,9 @@ API = "/api/v1beta/workloads"
 
 
 @asynccontextmanager
-async def background(run: Callable[[], object]) -> AsyncIterator[None]:
+async def background(run: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
     """Run a coroutine function for the length of the block."""
-    task = asyncio.ensure_future(run())  # type: ignore[arg-type]
+    task = asyncio.ensure_future(run())
     try:
         yield
     finally:
@@ -51,10 +52,10 @@ async def background(run: Callable[[], object]) -> AsyncIterator[None]:
             await asyncio.wait({task}, timeout=1)
 
 
-async def eventually(check: Callable[[], object], seconds: float = 15) -> None:
+async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
     """Await an async check until it is true."""
     async with asyncio.timeout(seconds):
-        while not await check():  # type: ignore[misc]  # noqa: ASYNC110  # other processes change it
+        while not await check():  # noqa: ASYNC110  # other processes change it
             await asyncio.sleep(0.02)
 
 
