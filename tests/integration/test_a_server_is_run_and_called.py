@@ -11,7 +11,7 @@ from mcp import Client
 from .support.engine import containers_of, inspect
 from .support.events import events_of, in_order, types_of
 from .support.stack import Stack
-from .support.workloads import created, reaches, ready_at
+from .support.workloads import created, reaches, ready_at, text_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -26,7 +26,7 @@ async def test_thv_runs_a_package_and_the_official_client_calls_its_tool(
     async with Client(url) as client:
         assert {tool.name for tool in (await client.list_tools()).tools} >= {"get_current_time"}
         result = await client.call_tool("get_current_time", {"timezone": "UTC"})
-    told = json.loads(result.content[0].text)
+    told = json.loads(text_of(result))
     assert datetime.fromisoformat(told["datetime"]).tzinfo is not None
     happened = types_of(await events_of(api, "time"))
     assert in_order(["workload.starting", "container.started", "workload.running"], happened)
@@ -93,7 +93,7 @@ async def test_one_npm_server_is_reached_over_each_transport(
     await reaches(api, name, "running", seconds=300)
     async with Client(await ready_at(api, name)) as client:
         result = await client.call_tool("echo", {"message": "over " + transport})
-    assert "over " + transport in result.content[0].text
+    assert "over " + transport in text_of(result)
 
 
 async def test_clients_of_one_stdio_server_never_see_each_others_answers(
@@ -108,8 +108,8 @@ async def test_clients_of_one_stdio_server_never_see_each_others_answers(
             for call in range(20):
                 said = f"client {number} call {call}"
                 result = await client.call_tool("echo", {"text": said})
-                if result.content[0].text != said:
-                    wrong.append(f"{said} got {result.content[0].text}")
+                if text_of(result) != said:
+                    wrong.append(f"{said} got {text_of(result)}")
 
     async with anyio.create_task_group() as clients:
         for number in range(6):

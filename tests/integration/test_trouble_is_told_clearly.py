@@ -7,7 +7,7 @@ from mcp import Client
 from .support.engine import docker
 from .support.events import events_of
 from .support.stack import Stack
-from .support.workloads import created, reaches, ready_at
+from .support.workloads import created, reaches, ready_at, text_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -107,14 +107,14 @@ async def test_garbage_on_standard_output_is_passed_over(api: httpx.AsyncClient,
     async with Client(await ready_at(api, "garbage")) as client:
         for number in range(3):
             result = await client.call_tool("echo", {"text": f"clean {number}"})
-            assert result.content[0].text == f"clean {number}"
+            assert text_of(result) == f"clean {number}"
 
 
 async def test_a_result_of_20_mb_arrives_whole(api: httpx.AsyncClient, odd_server: str) -> None:
     await created(api, "big", odd_server)
     async with Client(await ready_at(api, "big")) as client:
         result = await client.call_tool("big", {"size": 20_000_000})
-    assert result.content[0].text == "x" * 20_000_000
+    assert text_of(result) == "x" * 20_000_000
 
 
 async def test_a_server_that_dies_in_a_call_fails_it_and_serves_the_next(
@@ -127,7 +127,7 @@ async def test_a_server_that_dies_in_a_call_fails_it_and_serves_the_next(
             await client.call_tool("die", {"code": 7})
     url = await ready_at(api, "fragile")
     async with Client(url) as client:
-        assert (await client.call_tool("echo", {"text": "back"})).content[0].text == "back"
+        assert text_of(await client.call_tool("echo", {"text": "back"})) == "back"
     died = [event for event in await events_of(api, "fragile") if event["type"] == "container.died"]
     assert [event["data"]["exit_code"] for event in died] == [7]
 

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[3]
 async def eventually(happened: Callable[[], Awaitable[bool]], *, within: float = 20) -> None:
     """Wait until something outside of this process is so."""
     async with asyncio.timeout(within):
-        while not await happened():  # noqa: ASYNC110  # another process gives no event to wait for
+        while not await happened():  # another process gives no event to wait for
             await asyncio.sleep(0.02)
 
 

@@ -84,6 +84,7 @@ class Stack:
             "TOOLHIVE_RESTART_DELAY": "1",
             "TOOLHIVE_RESTART_DELAY_MAX": "2",
             "NO_COLOR": "1",
+            "DOCKER_GID": str(Path("/var/run/docker.sock").stat().st_gid),
             **passwords,
             **self.extra,
         }

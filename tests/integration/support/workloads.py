@@ -3,10 +3,11 @@
 from typing import Any
 
 import httpx
+from mcp.types import CallToolResult, TextContent
 
 from .stack import until
 
-__all__ = ["created", "reaches", "ready_at", "url_of"]
+__all__ = ["created", "reaches", "ready_at", "text_of", "url_of"]
 
 
 async def created(api: httpx.AsyncClient, name: str, image: str, **settings: Any) -> None:
@@ -41,3 +42,10 @@ async def ready_at(api: httpx.AsyncClient, name: str) -> str:
 
     await until(f"the proxy serves {name}", serves)
     return url
+
+
+def text_of(result: CallToolResult) -> str:
+    """What a tool answered, when it answered text."""
+    block = result.content[0]
+    assert isinstance(block, TextContent), block
+    return block.text

@@ -55,7 +55,7 @@ async def background(run: Callable[[], Coroutine[Any, Any, None]]) -> AsyncItera
 async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
     """Await an async check until it is true."""
     async with asyncio.timeout(seconds):
-        while not await check():  # noqa: ASYNC110  # other processes change it
+        while not await check():  # other processes change it
             await asyncio.sleep(0.02)
 
 

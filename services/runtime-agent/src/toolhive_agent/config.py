@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from toolhive_runtime.decisions.container_spec import EXTERNAL_NETWORK
+
 __all__ = ["Settings"]
 
 
@@ -27,6 +29,8 @@ class Settings(BaseSettings):
     builder_image_go: str = ""
     ca_bundle: Path | None = None
     """Certificate authorities, PEM, that images of packages shall trust."""
+    network: str = EXTERNAL_NETWORK
+    """The network of servers that are not isolated; the proxy stands in it too."""
     restart_delay: float = Field(default=5.0, gt=0)
     """Seconds before the first restart of a server that died; doubled for each next one."""
     restart_delay_max: float = Field(default=60.0, gt=0)

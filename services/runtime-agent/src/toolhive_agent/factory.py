@@ -96,6 +96,7 @@ def build(
             restart_delay=timedelta(seconds=settings.restart_delay),
             restart_delay_max=timedelta(seconds=settings.restart_delay_max),
         ),
+        network=settings.network,
         stop_grace=timedelta(seconds=settings.stop_grace),
         remove_grace=min(_REMOVE_GRACE, timedelta(seconds=settings.stop_grace)),
         now=now,

@@ -24,6 +24,7 @@ def container_spec(
     owner_labels: Mapping[str, str],
     restart_policy: str,
     base_folder: str = "",
+    external_network: str = EXTERNAL_NETWORK,
 ) -> ContainerSpec:
     """Decide what container a workload gets.
 
@@ -37,6 +38,8 @@ def container_spec(
         ``no`` where an agent restarts it, ``unless-stopped`` where the engine shall.
     base_folder
         Where relative paths of mounts start; empty = they are refused.
+    external_network
+        The network of containers that are not isolated.
 
     Raises
     ------
@@ -45,7 +48,7 @@ def container_spec(
     UnsupportedSettingError
         A network that cannot be made yet.
     """
-    network = plan_network(run_config, profile)
+    network = plan_network(run_config, profile, external_network=external_network)
     return ContainerSpec(
         name=run_config.container_name or run_config.name,
         image=image,
@@ -61,7 +64,9 @@ def container_spec(
     )
 
 
-def plan_network(run_config: RunConfig, profile: PermissionProfile) -> NetworkSpec:
+def plan_network(
+    run_config: RunConfig, profile: PermissionProfile, *, external_network: str = EXTERNAL_NETWORK
+) -> NetworkSpec:
     """Decide what network a workload's container joins.
 
     A limit that cannot be kept is refused rather than dropped: the user would believe in it.
@@ -70,7 +75,7 @@ def plan_network(run_config: RunConfig, profile: PermissionProfile) -> NetworkSp
     if mode not in _BRIDGE:
         return NetworkSpec(name=mode, mode=mode)
     if not run_config.isolate_network or profile.allows_all_outbound:
-        return NetworkSpec(name=EXTERNAL_NETWORK)
+        return NetworkSpec(name=external_network)
     if profile.has_outbound_list:
         raise UnsupportedSettingError(
             "permission_profile.network.outbound.allow_host/allow_port with network isolation",

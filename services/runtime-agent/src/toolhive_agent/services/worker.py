@@ -61,6 +61,8 @@ class Tools:
     hub: StdioHub
     reporter: Reporter
     policy: Policy
+    network: str
+    """Name of the network of containers that are not isolated."""
     stop_grace: timedelta
     remove_grace: timedelta
     now: Callable[[], datetime]
@@ -187,6 +189,7 @@ class Worker:
                     image=image,
                     owner_labels=owner_labels(tools.agent, self._key, revision),
                     restart_policy="no",
+                    external_network=tools.network,
                 )
                 await runtime.create(spec)
             case StartContainer(container_id, stdio):
