@@ -42,9 +42,16 @@ async def run_agent(settings: Settings, bus: Bus, detect: Callable[[], Awaitable
         parts = build(settings, bus, detect, group)
         health = HealthApp({"nats": bus.check, "engine": parts.engine.health})
         server = _Server(
-            uvicorn.Config(health, host=settings.host, port=settings.port, log_config=None, lifespan="off")
+            uvicorn.Config(
+                health,
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                lifespan="off",
+                timeout_graceful_shutdown=2,
+            )
         )
-        group.create_task(server.serve())
+        serving = group.create_task(server.serve())
         group.create_task(parts.heartbeat.run())
         try:
             await wait_for_topology(bus)
@@ -55,6 +62,7 @@ async def run_agent(settings: Settings, bus: Bus, detect: Callable[[], Awaitable
             await parts.agent.follow_wishes()
         finally:
             server.should_exit = True
+            await serving  # cancelling it would leave its socket open
             await parts.engine.close()
 
 

@@ -76,7 +76,7 @@ class Agent:
 
     async def recall(self) -> None:
         """Read what an earlier life of this agent told. Comes before all else: it says what is already done."""
-        async with aclosing(self._buckets.observed.watch()) as changes:  # type: ignore[type-var]  # a generator
+        async with aclosing(self._buckets.observed.watch()) as changes:
             async for change in changes:
                 if isinstance(change, Snapshot):
                     own = {state.key: state for state in change.values.values() if state.agent == self._name}
