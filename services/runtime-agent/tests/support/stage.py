@@ -51,6 +51,8 @@ class Stage:
 
     nats: NatsServer
     bus: Bus
+    proxy_bus: Bus
+    """Of a proxy, which alone may exchange frames with an agent."""
     desired: Bucket[DesiredWorkload]
     observed: Bucket[ObservedWorkload]
     agents: Bucket[AgentState]
@@ -90,12 +92,18 @@ class Stage:
 
 @asynccontextmanager
 async def staged(folder: Path) -> AsyncIterator[Stage]:
-    async with NatsServer(folder, CONFIG) as nats, open_bus(nats.settings(Role.API)) as bus:
+    async with (
+        NatsServer(folder, CONFIG) as nats,
+        open_bus(nats.settings(Role.API)) as bus,
+        open_bus(nats.settings(Role.PROXY)) as proxy_bus,
+    ):
         await bus.wait_connected()
+        await proxy_bus.wait_connected()
         await ensure_topology(bus, events_kept=timedelta(days=1))
         yield Stage(
             nats,
             bus,
+            proxy_bus,
             Bucket(bus, subjects.DESIRED_BUCKET, DesiredWorkload),
             Bucket(bus, subjects.OBSERVED_BUCKET, ObservedWorkload),
             Bucket(bus, subjects.AGENTS_BUCKET, AgentState),
