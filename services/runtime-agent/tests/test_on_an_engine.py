@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from toolhive_common.messaging.rpc import ask_agent
 from toolhive_common.schemas.commands import AgentOperation, LogsReply, LogsRequest
 from toolhive_common.schemas.runconfig import Transport

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from toolhive_agent.decisions.backoff import delay, next_attempt
 from toolhive_agent.decisions.containers import owner_labels, run_of
 from toolhive_agent.decisions.memory import failed, newly_dead, noticed, recalled
@@ -223,7 +224,7 @@ def test_a_death_is_noticed_once() -> None:
         (ErrorCode.ENGINE_ERROR, False, False),
     ],
 )
-def test_which_failures_are_final(code: ErrorCode, ran_before: bool, final: bool) -> None:  # noqa: FBT001
+def test_which_failures_are_final(code: ErrorCode, ran_before: bool, final: bool) -> None:
     history = failed(HELD, code, "why", NOW, ran_before=ran_before, policy=POLICY)
     assert history.failure == Failure(code, "why", final=final)
 

@@ -16,6 +16,7 @@ from toolhive_common.schemas.state import AgentState
 __all__ = ["Heartbeat"]
 
 _log = structlog.get_logger(__name__)
+_SOON = timedelta(milliseconds=500)
 
 
 class Heartbeat:
@@ -46,17 +47,23 @@ class Heartbeat:
         self._boot_id = uuid.uuid4().hex
 
     async def run(self) -> None:
-        """Beat, for ever."""
+        """Beat, for ever; after a beat that could not be told the next one comes sooner."""
         while True:
-            try:
-                if await self._engine.check():
-                    self._on_engine_back()
-                await self._agents.put(self._name, self._state())
-            except ToolHiveError as error:
-                _log.debug("a heartbeat was not told", cause=error.message)
-            except Exception:  # noqa: BLE001  # the top of the loop; silence says the same to all others
-                _log.info("a heartbeat was not told; the API may not have made the bucket yet", exc_info=True)
-            await asyncio.sleep(self._every.total_seconds())
+            told = await self._beat()
+            await asyncio.sleep((self._every if told else min(self._every, _SOON)).total_seconds())
+
+    async def _beat(self) -> bool:
+        try:
+            if await self._engine.check():
+                self._on_engine_back()
+            await self._agents.put(self._name, self._state())
+        except ToolHiveError as error:
+            _log.debug("a heartbeat was not told", cause=error.message)
+            return False
+        except Exception:  # the top of the loop; silence says the same to all others
+            _log.exception("a heartbeat was not told")
+            return False
+        return True
 
     def _state(self) -> AgentState:
         return AgentState(
