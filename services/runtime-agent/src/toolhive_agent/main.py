@@ -40,7 +40,7 @@ async def run_agent(settings: Settings, bus: Bus, detect: Callable[[], Awaitable
     """Run until cancelled. The containers run on."""
     async with asyncio.TaskGroup() as group:
         parts = build(settings, bus, detect, group)
-        health = HealthApp({"nats": bus.check, "engine": parts.engine.health})
+        health = HealthApp({"nats": bus.check, "engine": parts.engine.health, "heartbeat": parts.heartbeat.health})
         server = _Server(
             uvicorn.Config(
                 health,

@@ -45,12 +45,17 @@ class Heartbeat:
         self._every = every
         self._on_engine_back = on_engine_back
         self._boot_id = uuid.uuid4().hex
+        self._told = False
 
     async def run(self) -> None:
         """Beat, for ever; after a beat that could not be told the next one comes sooner."""
         while True:
-            told = await self._beat()
-            await asyncio.sleep((self._every if told else min(self._every, _SOON)).total_seconds())
+            self._told = await self._beat()
+            await asyncio.sleep((self._every if self._told else min(self._every, _SOON)).total_seconds())
+
+    async def health(self) -> str:
+        """Health check: empty when the API knows of this agent."""
+        return "" if self._told else "no heartbeat could be stored yet; it waits for the API to make the bucket"
 
     async def _beat(self) -> bool:
         try:
@@ -60,7 +65,7 @@ class Heartbeat:
         except ToolHiveError as error:
             _log.debug("a heartbeat was not told", cause=error.message)
             return False
-        except Exception:  # the top of the loop; silence says the same to all others
+        except Exception:  # noqa: BLE001  # the top of the loop; silence says the same to all others
             _log.exception("a heartbeat was not told")
             return False
         return True
