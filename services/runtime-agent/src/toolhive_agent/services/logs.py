@@ -33,4 +33,7 @@ class Logs:
             raise UnknownWorkloadError(key)
         text = await runtime.logs(container.container_id, lines=min(max(lines, 0), _MOST_LINES))
         end = text.encode()[-_MOST_BYTES:]
-        return text if len(end) < _MOST_BYTES else end.decode(errors="ignore").partition("\n")[2]
+        if len(end) < _MOST_BYTES:
+            return text
+        cut = end.decode(errors="ignore")
+        return cut.partition("\n")[2] or cut  # whole lines, but for a single one that is longer than all this
