@@ -33,15 +33,23 @@ class Wire(BaseModel):
 
 
 class OmitEmpty(Wire):
-    """A message that leaves out what is empty, as Go's ``omitempty`` does."""
+    """A message that leaves out what is empty, as Go's ``omitempty`` does.
+
+    An object that is set is written even when it holds nothing, as Go's pointers are: in a permission profile
+    ``"network": {"outbound": {}}`` allows nothing, and no ``network`` at all allows ToolHive's servers everything.
+    """
 
     always_written: ClassVar[frozenset[str]] = frozenset()
     """Keys (as on the wire) that are written even when empty."""
 
     @model_serializer(mode="wrap")
     def _omit_empty(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        written = set(self.always_written)
+        for name, info in type(self).model_fields.items():
+            if isinstance(getattr(self, name), BaseModel):
+                written |= {name, info.alias or name}
         return {
             key: value
             for key, value in handler(self).items()
-            if key in self.always_written or value not in (None, "", 0, False, [], (), {})
+            if key in written or value not in (None, "", 0, False, [], (), {})
         }
