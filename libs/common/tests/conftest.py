@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
 from toolhive_common.access import Role
 from toolhive_common.messaging.bus import Bus, open_bus
 from toolhive_common.messaging.topology import ensure_topology

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
 from toolhive_common.access import Role
 from toolhive_common.messaging.bus import Bus, open_bus
 from toolhive_common.testing.nats_server import NatsServer

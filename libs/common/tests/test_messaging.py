@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from toolhive_common import subjects
 from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_common.messaging.bucket import Bucket, Snapshot, Updated

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from toolhive_common import subjects
 from toolhive_common.names import (
     InvalidNameError,

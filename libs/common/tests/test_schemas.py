@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
 from toolhive_common.schemas.events import EVENT_DATA, ContainerStartedData, EventData, EventType, LifecycleEvent
 from toolhive_common.schemas.permissions import BUILTIN_PROFILES
 from toolhive_common.schemas.runconfig import RunConfig, Transport

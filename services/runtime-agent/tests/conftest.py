@@ -7,7 +7,7 @@ import pytest
 
 from toolhive_runtime.testing.fake_runtime import FakeRuntime
 
-from .support.stage import Stage, staged
+from .support.stage import Stage, staged  # type: ignore[import-not-found]  # mypy stops at the dash
 
 
 @pytest.fixture

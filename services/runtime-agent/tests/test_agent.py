@@ -1,7 +1,5 @@
 """A whole agent: a real nats-server, an engine in memory."""
 
-from pathlib import Path
-
 import pytest
 
 from toolhive_common.schemas.state import WorkloadKey
@@ -9,7 +7,7 @@ from toolhive_common.testing.factories import a_run_config
 from toolhive_runtime.errors import ImageNotFoundError, PortTakenError
 from toolhive_runtime.testing.fake_runtime import FakeRuntime
 
-from .support.stage import REMOVED, STOPPED, Stage, an_agent, eventually
+from .support.stage import REMOVED, STOPPED, Stage, an_agent, eventually  # type: ignore[import-not-found]  # mypy stops at the dash
 
 
 async def test_a_declared_workload_is_brought_up_and_told(stage: Stage, fake: FakeRuntime) -> None:
@@ -226,9 +224,7 @@ async def test_containers_of_others_are_never_touched(stage: Stage, fake: FakeRu
 
 
 @pytest.mark.parametrize("synced", [True, False])
-async def test_orphans_go_only_when_the_bucket_is_whole(
-    stage: Stage, fake: FakeRuntime, synced: bool, tmp_path: Path
-) -> None:
+async def test_orphans_go_only_when_the_bucket_is_whole(stage: Stage, fake: FakeRuntime, *, synced: bool) -> None:
     async with an_agent(stage, fake):
         await stage.declare()
         await stage.declare("other")

@@ -21,8 +21,8 @@ from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.state import ObservedWorkload
 from toolhive_runtime.docker import detect_runtime
 
-from .support.servers import ECHO, Client, a_server
-from .support.stage import REMOVED, STOPPED, Stage, eventually
+from .support.servers import ECHO, Client, a_server  # type: ignore[import-not-found]  # mypy stops at the dash
+from .support.stage import REMOVED, STOPPED, Stage, eventually  # type: ignore[import-not-found]  # mypy stops at the dash
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
 AGENT = f"agent-test-{uuid.uuid4().hex[:8]}"
@@ -100,7 +100,8 @@ def a_name() -> str:
 
 async def up(stage: Stage, name: str, script: str = ECHO, revision: int = 1, **changes: Any) -> ObservedWorkload:
     await stage.declare(name, agent=AGENT, revision=revision, run_config=a_server(name, script, **changes))
-    return await stage.reaches("running", name, revision)
+    state: ObservedWorkload = await stage.reaches("running", name, revision)
+    return state
 
 
 async def test_a_stdio_server_answers_through_frames(stage: Stage, tmp_path: Path) -> None:

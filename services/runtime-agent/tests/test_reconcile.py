@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -68,7 +69,7 @@ PASSING = Failure(ErrorCode.ENGINE_ERROR, "hm", final=False)
     [
         pytest.param("running", [], History(1), [PrepareImage("uvx://mcp-server-time", 1)], id="nothing there"),
         pytest.param("running", [], HELD, [CreateContainer("image", 1)], id="the image is there"),
-        pytest.param("running", [a_container(state=CREATED)], HELD, [StartContainer("c1", True)], id="made"),
+        pytest.param("running", [a_container(state=CREATED)], HELD, [StartContainer("c1", stdio=True)], id="made"),
         pytest.param("running", [a_container()], HELD, [], id="all is well"),
         pytest.param(
             "running",
@@ -88,7 +89,7 @@ PASSING = Failure(ErrorCode.ENGINE_ERROR, "hm", final=False)
             "running",
             [a_container(state=EXITED)],
             replace(DIED, retry_from=NOW - timedelta(seconds=5)),
-            [StartContainer("c1", True)],
+            [StartContainer("c1", stdio=True)],
             id="died a pause ago",
         ),
         pytest.param("running", [a_container(state=EXITED)], replace(DIED, attempts=11), [], id="given up"),
@@ -186,7 +187,7 @@ def test_a_plan_comes_to_an_end_and_then_asks_for_nothing(
         containers, history, now = carried_out(commands, containers, history, now)
     assert plan(desired, containers, history, now, POLICY) == []
     observed = observe(desired, containers, history, None, now, POLICY)
-    assert observed.phase == phase
+    assert observed.phase.value == phase.value
     states = [one.state for one in containers]
     assert (
         states == [ContainerState.RUNNING] if phase is DesiredPhase.RUNNING else ContainerState.RUNNING not in states
@@ -254,7 +255,7 @@ def test_orphans_are_ours_undeclared_and_certain() -> None:
     assert orphans(ours, set(), synced=False) == []
 
 
-def a_state(phase: str, **changes: object) -> ObservedWorkload:
+def a_state(phase: str, **changes: Any) -> ObservedWorkload:
     return an_observed(phase=phase, container_id="c1", correlation_id="test", **changes)
 
 

@@ -50,19 +50,19 @@ class Client:
 
     def __init__(self, bus: Bus, name: str) -> None:
         self._frames = FrameChannel(bus)
-        self._session = uuid.uuid4().hex
+        self.session = uuid.uuid4().hex
         self._key = WorkloadKey.default(name)
         self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
     async def open(self) -> None:
-        out = str(McpFrameSubject(self._key, self._session, "out"))
+        out = str(McpFrameSubject(self._key, self.session, "out"))
         await self._frames.receive(out, self._take)
 
     async def _take(self, frame: Frame) -> None:
         self._answers.put_nowait(json.loads(frame.data))
 
     async def send(self, message: dict[str, Any]) -> None:
-        subject = McpFrameSubject(self._key, self._session, "in")
+        subject = McpFrameSubject(self._key, self.session, "in")
         await self._frames.send(subject, json.dumps({"jsonrpc": "2.0", **message}).encode())
 
     async def ask(self, request_id: Any, method: str, **params: Any) -> dict[str, Any]:

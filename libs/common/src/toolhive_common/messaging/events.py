@@ -1,7 +1,7 @@
 """The durable log of lifecycle events."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -98,7 +98,7 @@ class EventLog:
         subject_filter: str = "",
         follow: bool = True,
         poll: timedelta = timedelta(milliseconds=250),
-    ) -> AsyncIterator[StoredEvent]:
+    ) -> AsyncGenerator[StoredEvent, None]:
         """Tell all events from a place on; with ``follow`` also those to come, for ever.
 
         The only state is the place, so a restart of NATS costs nothing but time.
