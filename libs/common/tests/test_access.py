@@ -79,7 +79,7 @@ async def test_a_wrong_password_is_refused(nats_server: NatsServer) -> None:
     wrong = type(settings)(**{**vars(settings), "password": "wrong"})
     async with open_bus(wrong) as bus:
         async with asyncio.timeout(10):
-            while "authorization" not in (await bus.check()).lower():  # noqa: ASYNC110  # the library tells by callback
+            while "authorization" not in (await bus.check()).lower():  # the library tells by callback
                 await asyncio.sleep(0.02)
         assert not bus.connected
 

@@ -26,7 +26,7 @@ DONE = Handshake({}, {}, initialized=True)
 
 
 async def a_container(fake: FakeRuntime) -> FakeContainer:
-    spec = ContainerSpec("time", "i", (), {}, {}, (), NetworkSpec("n"), (), True, False, "no")  # noqa: FBT003
+    spec = ContainerSpec("time", "i", (), {}, {}, (), NetworkSpec("n"), (), True, False, "no")
     container_id = await fake.create(spec)
     await fake.start(container_id)
     return fake.containers[container_id]
@@ -49,7 +49,7 @@ async def held(stage: Stage, fake: FakeRuntime, **limits: Any) -> AsyncIterator[
         async with beside(hold.run()):
             client = Client(stage.proxy_bus, "time")
             await client.open()
-            while not bus.client._subs:  # noqa: ASYNC110  # the library tells nobody
+            while not bus.client._subs:  # the library tells nobody
                 await asyncio.sleep(0.01)
             for _ in range(2):
                 await bus.client.flush()

@@ -38,7 +38,7 @@ async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = 20) -
     answer = None
     try:
         async with asyncio.timeout(seconds):
-            while not (answer := await check()):  # noqa: ASYNC110  # what is asked is in another process
+            while not (answer := await check()):  # what is asked is in another process
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"it never came to be; the last answer was {answer!r}") from None
