@@ -105,7 +105,7 @@ class Agent:
         """Wake the workers whose containers changed, for ever."""
         async for event in self._engine.events():
             if event is None:
-                self.wake_all()
+                self.engine_is_back()
             elif (key := key_of(event.labels)) in self._workers:
                 self._workers[key][0].wake()
 
