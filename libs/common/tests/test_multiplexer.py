@@ -431,3 +431,10 @@ def test_nothing_that_anyone_sends_breaks_it(session: str, data: bytes) -> None:
         mux.from_server(data)
         mux.session_ended(session)
         mux.server_exited("end")
+
+
+def test_progress_that_nobody_asked_for_is_dropped() -> None:
+    mux = ready()
+    number = call(mux, "a", 1)
+    progress = {"progressToken": number, "progress": 1}
+    assert told(mux.from_server(body({"method": "notifications/progress", "params": progress}))) == []

@@ -1,7 +1,12 @@
 """A whole agent: a real nats-server, an engine in memory."""
 
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 
+from toolhive_common.messaging.topology import ensure_topology
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_common.testing.factories import a_run_config
 from toolhive_runtime.errors import ImageNotFoundError, PortTakenError
@@ -254,3 +259,23 @@ async def test_a_removed_workload_leaves_nothing_behind_in_the_agent(stage: Stag
         assert await stage.state() is None
     assert (await stage.event_types()).count("workload.removed") == 2
     assert (await stage.event_types()).count("workload.running") == 2
+
+
+async def test_a_nats_server_that_lost_its_disk_is_told_again_and_nothing_is_removed(
+    stage: Stage, fake: FakeRuntime, tmp_path: Path
+) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare()
+        before = await stage.reaches("running")
+        await stage.mark_synced()
+        generation = stage.bus.generation
+        await stage.nats.kill()
+        shutil.rmtree(tmp_path / "jetstream")
+        await stage.nats.start()
+        await stage.bus.wait_reconnected(generation)
+        await ensure_topology(stage.bus, events_kept=timedelta(days=1))
+        after = await stage.reaches("running")
+        assert after.container_id == before.container_id
+        await stage.declare("second")  # by then everything was looked at
+        await stage.reaches("running", "second")
+    assert len(fake.containers) == 2
