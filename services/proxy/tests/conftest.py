@@ -2,7 +2,7 @@ import asyncio
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvloop
 
 from toolhive_common import subjects
 from toolhive_common.access import Role
@@ -27,6 +28,11 @@ from toolhive_proxy.main import serve
 from .support.frame_server import FrameServer
 
 ROOT = Path(__file__).parents[3]
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run on the loop of production, which is stricter and looser than asyncio's in its own places."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 async def eventually(happened: Callable[[], Awaitable[bool]], *, within: float = 20) -> None:
