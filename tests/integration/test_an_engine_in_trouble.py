@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -26,6 +24,7 @@ from toolhive_common.schemas.state import DesiredWorkload, ObservedPhase, Observ
 from toolhive_common.testing.factories import a_desired, a_run_config
 from toolhive_common.testing.nats_server import NatsServer
 
+from .support.own_engine import OwnEngine, an_own_engine
 from .support.stack import ROOT, Stack, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -65,77 +64,11 @@ def test_an_engine_that_does_not_run_is_named(stack: Stack) -> None:
         path.chmod(0o666)
         Path(folder).chmod(0o755)
         with _agent_with(stack, TOOLHIVE_ENGINE_SOCKET=str(path)):
-            assert _refusal(stack, "engine") or _refusal(stack, "runtime")
-
-
-class _Engine:
-    """A Docker engine of this test's own, which it may kill."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.socket = folder / "engine.sock"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    async def start(self) -> None:
-        flags = {
-            "data-root": self._folder / "data",
-            "exec-root": self._folder / "exec",
-            "pidfile": self._folder / "engine.pid",
-            "host": f"unix://{self.socket}",
-        }
-        with (self._folder / "engine.log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: ASYNC220  # starting is quick
-                [
-                    "dockerd",
-                    "--bridge=none",
-                    "--iptables=false",
-                    *(f"--{name}={value}" for name, value in flags.items()),
-                ],
-                stdout=log,
-                stderr=log,
-            )
-
-        async def answers() -> bool:
-            return "true" in self.docker("info", "--format", "{{if .ServerVersion}}true{{end}}")
-
-        await until("the engine answers", answers, seconds=90)
-
-    async def kill(self) -> None:
-        assert self._process
-        self._process.send_signal(signal.SIGKILL)
-        await asyncio.to_thread(self._process.wait)
-
-    async def stop(self) -> None:
-        assert self._process
-        self._process.terminate()
-        await asyncio.to_thread(self._process.wait)
-
-    def docker(self, *arguments: str, data: bytes | None = None) -> str:
-        command = ["docker", "--host", f"unix://{self.socket}", *arguments]
-        return subprocess.run(command, capture_output=True, check=False, input=data, timeout=120).stdout.decode()
-
-    def running(self) -> list[str]:
-        return self.docker("ps", "--format", "{{.Names}}").split()
+            assert "Tried" in _refusal(stack, "no supported container runtime")
 
 
 @asynccontextmanager
-async def _own_engine(image: str) -> AsyncIterator[_Engine]:
-    with tempfile.TemporaryDirectory(prefix="toolhive-engine-", ignore_cleanup_errors=True) as folder:
-        engine = _Engine(Path(folder))
-        await engine.start()
-        try:
-            saved = subprocess.run(["docker", "save", image], capture_output=True, check=True).stdout  # noqa: ASYNC221
-            engine.docker("load", data=saved)
-            yield engine
-        finally:
-            left = engine.docker("ps", "--all", "--quiet").split()
-            if left:
-                engine.docker("rm", "--force", *left)
-            await engine.stop()
-
-
-@asynccontextmanager
-async def _own_agent(engine: _Engine, nats_url: str, log: Path) -> AsyncIterator[None]:
+async def _own_agent(engine: OwnEngine, nats_url: str, log: Path) -> AsyncIterator[None]:
     environment = {
         **os.environ,
         "TOOLHIVE_NATS_URL": nats_url,
@@ -172,7 +105,7 @@ async def test_workloads_come_back_once_when_the_engine_was_killed_and_started_a
     async with (
         NatsServer(tmp_path, ROOT / "deploy/nats/nats.conf") as nats,
         open_bus(nats.settings(Role.API)) as bus,
-        _own_engine(odd_server) as engine,
+        an_own_engine(odd_server) as engine,
     ):
         await bus.wait_connected()
         await ensure_topology(bus, events_kept=timedelta(days=1))
