@@ -180,6 +180,13 @@ def test_python_requirements_are_refused_for_other_packages() -> None:
             id="go-unknown-package",
         ),
         pytest.param(PackageScheme.GO, "x.go:3:2: undefined: y", None, id="go-does-not-compile"),
+        pytest.param(
+            PackageScheme.UVX,
+            "WARNING: Retrying after connection broken by 'NewConnectionError: Temporary failure in name resolution'\n"
+            "ERROR: No matching distribution found for uv",
+            None,
+            id="uvx-registry-out-of-reach",
+        ),
     ],
 )
 def test_a_missing_package_is_known_by_what_its_client_wrote(

@@ -4,7 +4,7 @@ import re
 
 from toolhive_runtime.decisions.packages import PackageScheme
 
-__all__ = ["missing_package"]
+__all__ = ["is_unreachable", "missing_package"]
 
 # The more a sign tells, the earlier it stands.
 _SIGNS = {
@@ -32,12 +32,26 @@ _SIGNS = {
     ),
 }
 
+# A client that cannot reach its registry may go on to say that there is no such package.
+_UNREACHABLE = re.compile(
+    r"name resolution|Name or service not known|no such host|getaddrinfo|EAI_AGAIN|ENOTFOUND|ECONNREFUSED|ETIMEDOUT"
+    r"|dns error|Failed to establish a new connection|Connection refused|i/o timeout|network is unreachable",
+    re.IGNORECASE,
+)
+
+
+def is_unreachable(output: str) -> bool:
+    """Whether a package client could not reach its registry."""
+    return bool(_UNREACHABLE.search(output))
+
 
 def missing_package(scheme: PackageScheme, output: str) -> str | None:
     """Find what a package client did not find; ``None`` when it failed for another reason.
 
     The package itself or one that it needs: either way its registry lacks something, and trying again will not help.
     """
+    if is_unreachable(output):
+        return None
     lines = output.splitlines()
     for sign in _SIGNS[scheme]:
         for line in lines:

@@ -8,7 +8,7 @@ from typing import Any
 
 import docker.auth
 
-from toolhive_runtime.decisions.build_failures import missing_package
+from toolhive_runtime.decisions.build_failures import is_unreachable, missing_package
 from toolhive_runtime.decisions.build_progress import BuildLog
 from toolhive_runtime.decisions.dockerfiles import BuildRecipe
 from toolhive_runtime.decisions.engine_errors import pull_failure
@@ -84,6 +84,11 @@ def _reason(log: BuildLog, recipe: BuildRecipe) -> str:
         return (
             f"its base image {recipe.base_image} is not to be had ({log.error}); name one that is with "
             "TOOLHIVE_BUILDER_IMAGE_UVX, _NPX or _GO, or with runtime_config.builder_image"
+        )
+    if is_unreachable("\n".join(log.output)):
+        return (
+            "its package registry is out of reach from the build's container; check the machine's network and the "
+            "engine's DNS, then try again"
         )
     return "one of its commands failed"
 
