@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -98,6 +99,10 @@ async def _runs(bus: Bus, name: str, *, restarts: int) -> bool:
     return bool(seen and seen.phase is ObservedPhase.RUNNING and seen.restarts >= restarts)
 
 
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("ip"),
+    reason="only root can start a second engine, and it needs dockerd and ip on this machine",
+)
 async def test_workloads_come_back_once_when_the_engine_was_killed_and_started_again(
     odd_server: str, tmp_path: Path
 ) -> None:

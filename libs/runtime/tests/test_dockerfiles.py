@@ -182,7 +182,7 @@ def test_python_requirements_are_refused_for_other_packages() -> None:
         pytest.param(PackageScheme.GO, "x.go:3:2: undefined: y", None, id="go-does-not-compile"),
         pytest.param(
             PackageScheme.UVX,
-            "WARNING: Retrying after connection broken by 'NewConnectionError: Temporary failure in name resolution'\n"
+            "WARNING: Retrying after 'NewConnectionError: Temporary failure in name resolution'\n"
             "ERROR: No matching distribution found for uv",
             None,
             id="uvx-registry-out-of-reach",
