@@ -65,7 +65,7 @@ check: setup ## Format, lint, types, layers, generated files and unit tests; und
 	@$(STEP) "layers" $(BIN)/lint-imports --no-logo
 	@$(STEP) "generated files" $(BIN)/python scripts/generate.py --check
 	@$(STEP) "compose.yaml" scripts/check-compose
-	@$(STEP) "unit tests" $(BIN)/pytest -m "not engine and not stack" -n 2 -q
+	@$(STEP) "unit tests" $(BIN)/pytest -m "not engine and not stack and not wire" -n 2 -q
 
 .PHONY: test
 test: ## Everything: set up what the tests need, and run them all

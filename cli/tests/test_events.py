@@ -1,8 +1,12 @@
 import json
 from typing import Any
 
+import pytest
+
 from .support.played_api import PlayedApi
 from .support.program import Thv
+
+pytestmark = pytest.mark.wire
 
 
 def _message(sequence: int, kind: str, **data: Any) -> bytes:

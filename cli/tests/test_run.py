@@ -10,6 +10,8 @@ from toolhive_cli.commands.refused_flags import REFUSED
 from .support.played_api import PlayedApi
 from .support.program import Thv
 
+pytestmark = pytest.mark.wire
+
 BUILDING: list[dict[str, Any]] = [
     {"stage": "building", "message": "Step 1/2: FROM base", "fraction": 0.5},
     {"stage": "building", "message": "Step 2/2: uv tool install", "fraction": 1.0},

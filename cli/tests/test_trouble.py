@@ -5,6 +5,8 @@ import pytest
 from .support.played_api import PlayedApi
 from .support.program import THV, Thv
 
+pytestmark = pytest.mark.wire
+
 
 @pytest.mark.parametrize("arguments", [["list"], ["run", "image"], ["events", "--follow"], ["rm", "a"]], ids=" ".join)
 def test_an_api_that_is_not_there_is_named_with_how_to_start_it(arguments: list[str]) -> None:

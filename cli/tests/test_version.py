@@ -7,6 +7,8 @@ import pytest
 
 from .support.program import Thv
 
+pytestmark = pytest.mark.wire
+
 HEAVY = {"httpx", "pydantic", "rich", "asyncio"}
 COMMANDS = ("run", "list", "status", "stop", "restart", "rm", "logs", "events", "version", "ls", "start")
 NOBODY = Thv("http://127.0.0.1:1")

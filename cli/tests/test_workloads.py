@@ -5,6 +5,8 @@ import pytest
 from .support.played_api import PlayedApi
 from .support.program import Thv
 
+pytestmark = pytest.mark.wire
+
 
 def test_list_is_a_table_sorted_by_name(api: PlayedApi, thv: Thv) -> None:
     api.add("time", url="http://u/t")

@@ -10,6 +10,8 @@ from toolhive_common.testing.nats_server import NatsServer
 
 from .support.harness import API, IMAGE, PlayedAgent
 
+pytestmark = pytest.mark.wire
+
 EVENTS = "/api/v1beta/events"
 
 

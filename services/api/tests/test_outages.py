@@ -5,6 +5,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import httpx
+import pytest
 
 from toolhive_api.adapters.database.engine import open_database
 from toolhive_api.models.records import OutboxKind
@@ -17,6 +18,8 @@ from toolhive_common.testing.factories import a_desired
 from toolhive_common.testing.nats_server import NatsServer
 
 from .support.harness import API, IMAGE, PlayedAgent, eventually, playing_agent, running_api
+
+pytestmark = pytest.mark.wire
 
 KEY = WorkloadKey.default("time")
 REQUEST = {"name": "time", "image": IMAGE}

@@ -12,10 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
+import pytest
 
 from toolhive_common.testing.nats_server import NatsServer
 
 from .support.harness import API, IMAGE, eventually, playing_agent
+
+pytestmark = pytest.mark.wire
 
 REQUEST = {"name": "time", "image": IMAGE}
 

@@ -12,6 +12,8 @@ from toolhive_proxy.protocol.sse import SseParser
 
 from .conftest import Fleet, Proxy, StartProxy, call
 
+pytestmark = pytest.mark.wire
+
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

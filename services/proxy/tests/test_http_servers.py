@@ -12,6 +12,8 @@ from toolhive_common.schemas.runconfig import Transport
 
 from .conftest import Fleet, Proxy, call, eventually, initialize
 
+pytestmark = pytest.mark.wire
+
 TRANSPORTS = [Transport.STREAMABLE_HTTP, Transport.SSE]
 
 
