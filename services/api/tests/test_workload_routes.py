@@ -42,7 +42,7 @@ async def test_a_created_workload_is_answered_with_name_and_port_and_runs(
 
 
 async def test_a_listing_has_toolhives_keys(api: httpx.AsyncClient, agent: PlayedAgent) -> None:
-    await create(api, labels={"team": "a"})
+    await create(api, labels={"team": "aa"})
     await has_status(api, "running")
     [workload] = (await api.get(API)).json()["workloads"]
     workload.pop("created_at")
@@ -54,7 +54,7 @@ async def test_a_listing_has_toolhives_keys(api: httpx.AsyncClient, agent: Playe
         "transport_type": "stdio",
         "proxy_mode": "streamable-http",
         "status": "running",
-        "labels": {"team": "a"},
+        "labels": {"team": "aa"},
         "group": "default",
         "started_at": "2026-01-01T00:00:00Z",
     }
@@ -63,19 +63,19 @@ async def test_a_listing_has_toolhives_keys(api: httpx.AsyncClient, agent: Playe
 async def test_a_listing_shows_stopped_workloads_only_when_asked_for_all(
     api: httpx.AsyncClient, agent: PlayedAgent
 ) -> None:
-    await create(api, "b", labels={"team": "b"})
-    await create(api, "a", labels={"team": "a"})
-    await api.post(f"{API}/b/stop")
-    await has_status(api, "stopped", "b")
-    await has_status(api, "running", "a")
+    await create(api, "bb", labels={"team": "bb"})
+    await create(api, "aa", labels={"team": "aa"})
+    await api.post(f"{API}/bb/stop")
+    await has_status(api, "stopped", "bb")
+    await has_status(api, "running", "aa")
 
     async def names(**query: str) -> list[str]:
         return [found["name"] for found in (await api.get(API, params=query)).json()["workloads"]]
 
-    assert await names() == ["a"]
-    assert await names(all="true") == ["a", "b"]
-    assert await names(all="true", labels="team=b") == ["b"]
-    assert await names(all="true", group="default") == ["a", "b"]
+    assert await names() == ["aa"]
+    assert await names(all="true") == ["aa", "bb"]
+    assert await names(all="true", labels="team=bb") == ["bb"]
+    assert await names(all="true", group="default") == ["aa", "bb"]
     assert (await api.get(API, params={"group": "none"})).status_code == 404
     assert (await api.get(API, params={"labels": "nonsense"})).status_code == 400
 
@@ -153,14 +153,14 @@ async def test_a_name_can_be_taken_again_while_its_old_workload_is_being_removed
 
 @pytest.mark.parametrize("action", ["stop", "restart", "delete"])
 async def test_bulk_actions_take_names_or_a_group(api: httpx.AsyncClient, agent: PlayedAgent, action: str) -> None:
-    await create(api, "a")
-    await create(api, "b")
+    await create(api, "aa")
+    await create(api, "bb")
     final = {"stop": "stopped", "restart": "running", "delete": "404"}[action]
-    assert (await api.post(f"{API}/{action}", json={"names": ["a"]})).status_code == 202
-    await has_status(api, final, "a")
+    assert (await api.post(f"{API}/{action}", json={"names": ["aa"]})).status_code == 202
+    await has_status(api, final, "aa")
     assert (await api.post(f"{API}/{action}", json={"group": "default"})).status_code == 202
-    await has_status(api, final, "b")
-    for body in ({}, {"names": ["a"], "group": "default"}, {"group": "other"}):
+    await has_status(api, final, "bb")
+    for body in ({}, {"names": ["aa"], "group": "default"}, {"group": "other"}):
         assert (await api.post(f"{API}/{action}", json=body)).status_code == 400
     missing = await api.post(f"{API}/{action}", json={"names": ["nobody"]})
     assert (missing.status_code, "workload not found: nobody" in missing.text) == (404, True)

@@ -8,6 +8,7 @@ __all__ = ["InvalidNameError", "check_workload_name", "default_workload_name", "
 
 _WORKLOAD_NAME = re.compile(r"[a-zA-Z0-9._-]+")
 _FORBIDDEN = re.compile(r"[^a-zA-Z0-9._-]")
+_MIN_LENGTH = 2
 _MAX_LENGTH = 100
 
 PACKAGE_SCHEMES = ("uvx://", "npx://", "go://")
@@ -20,7 +21,7 @@ class InvalidNameError(ToolHiveError):
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(
             ErrorCode.INVALID_NAME,
-            f"invalid workload name {name[:120]!r}: {problem}; use 1 to {_MAX_LENGTH} letters, digits, dots, "
+            f"invalid workload name {name[:120]!r}: {problem}; use {_MIN_LENGTH} to {_MAX_LENGTH} letters, digits, dots, "
             "underscores and dashes, such as 'my-server'",
         )
 
@@ -41,6 +42,8 @@ def check_workload_name(name: str) -> None:
         raise InvalidNameError(name, "it has characters that are not allowed")
     if ".." in name or name == ".":
         raise InvalidNameError(name, "it would leave its folder")
+    if len(name) < _MIN_LENGTH:
+        raise InvalidNameError(name, "container engines want at least two characters")
     if not name[0].isalnum():
         raise InvalidNameError(name, "it must begin with a letter or a digit, as container names do")
 
@@ -48,7 +51,7 @@ def check_workload_name(name: str) -> None:
 def sanitize_workload_name(text: str) -> str:
     """Turn any text into an allowed name."""
     name = _FORBIDDEN.sub("-", text.replace("..", "--"))[:_MAX_LENGTH].lstrip(".-_")
-    return name or "workload"
+    return name if len(name) >= _MIN_LENGTH else f"workload-{name}".rstrip("-")
 
 
 def default_workload_name(source: str) -> str:
