@@ -13,6 +13,10 @@ from pathlib import Path
 THV = str(Path(sys.executable).with_name("thv"))
 
 
+def _heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass(frozen=True)
 class Done:
     """What a run of the program left."""
@@ -44,7 +48,13 @@ class Thv:
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [THV, *arguments], env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [THV, *arguments],
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # A shell that runs the tests in the background lets them, and what they start, ignore Ctrl-C.
+            preexec_fn=_heed_ctrl_c,  # noqa: PLW1509  # this process has no threads that hold locks here
         )
 
     def interrupt(self, process: "subprocess.Popen[str]") -> Done:

@@ -38,6 +38,7 @@ def test_good_names_are_let_through(name: str) -> None:
         (".hidden", "begin with"),
         ("-flag", "begin with"),
         ("a*", "not allowed"),
+        ("x", "at least two"),
     ],
 )
 def test_bad_names_are_refused_with_the_rule_that_they_break(name: str, problem: str) -> None:

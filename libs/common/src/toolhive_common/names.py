@@ -21,8 +21,8 @@ class InvalidNameError(ToolHiveError):
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(
             ErrorCode.INVALID_NAME,
-            f"invalid workload name {name[:120]!r}: {problem}; use {_MIN_LENGTH} to {_MAX_LENGTH} letters, digits, dots, "
-            "underscores and dashes, such as 'my-server'",
+            f"invalid workload name {name[:120]!r}: {problem}; use {_MIN_LENGTH} to {_MAX_LENGTH} letters, digits, "
+            "dots, underscores and dashes, such as 'my-server'",
         )
 
 
