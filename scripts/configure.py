@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write .env, what compose reads: passwords, ports and names of this stack. Only what is missing is added.
+"""Write .env, what compose reads: passwords, ports and names of this stack. What stands there is kept.
 
 Usage: scripts/configure.py
 """
@@ -57,8 +57,10 @@ def main() -> int:
     }
     if wanted == there:
         return 0
-    text = "# Made by scripts/configure.py. Change what you like; `make up` applies it.\n"
-    text += "".join(f"{name}={value}\n" for name, value in wanted.items())
+    text = path.read_text() if there else "# Made by scripts/configure. Change what you like; `make up` applies it.\n"
+    kept = [line for line in text.splitlines() if not line.startswith("DOCKER_GID=")]
+    added = [f"{name}={value}" for name, value in wanted.items() if name not in there or name == "DOCKER_GID"]
+    text = "\n".join([*kept, *added]) + "\n"
     draft = path.with_suffix(".draft")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -29,3 +29,11 @@ apt_install() {
     fi
     rm -f "$apt_log"
 }
+
+# One engine for all: the command line asks the engine whose socket the agent gets.
+engine_socket=${TOOLHIVE_ENGINE_SOCKET:-}
+if [ -z "$engine_socket" ] && [ -f .env ]; then engine_socket=$(sed -n 's/^TOOLHIVE_ENGINE_SOCKET=//p' .env | tail -n 1); fi
+if [ -n "$engine_socket" ] && [ -z "${DOCKER_HOST:-}" ]; then
+    DOCKER_HOST=unix://$engine_socket
+    export DOCKER_HOST
+fi

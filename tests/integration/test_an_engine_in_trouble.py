@@ -64,7 +64,7 @@ def test_an_engine_that_does_not_run_is_named(stack: Stack) -> None:
         listener.bind(str(path))  # bound and never listening: refuses, as a socket does whose engine died
         path.chmod(0o666)
         Path(folder).chmod(0o755)
-        with _agent_with(stack, TOOLHIVE_ENGINE_SOCKET=str(path)):
+        with _agent_with(stack, TOOLHIVE_ENGINE_SOCKET=str(path), DOCKER_HOST="unix:///var/run/docker.sock"):
             assert "Tried" in _refusal(stack, "no supported container runtime")
 
 

@@ -3,14 +3,16 @@
 import asyncio
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from toolhive_common import subjects
+from toolhive_common.access import Role
 from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_common.messaging.bucket import Bucket, Snapshot, Updated
-from toolhive_common.messaging.bus import Bus, BusUnreachableError
+from toolhive_common.messaging.bus import Bus, BusSettings, BusUnreachableError, open_bus
 from toolhive_common.messaging.events import EventLog
 from toolhive_common.messaging.frames import Frame, FrameChannel
 from toolhive_common.messaging.progress import listen_for_progress, tell_progress
@@ -248,3 +250,12 @@ async def test_progress_reaches_who_listens_to_the_workload(api: Bus, agent: Bus
         await tell_progress(agent, other)
         await tell_progress(agent, mine)
         assert await queue.get() == mine
+
+
+async def test_settings_that_can_never_work_end_the_process_instead_of_waiting(tmp_path: Path) -> None:
+    settings = BusSettings(
+        url="tls://127.0.0.1:1", role=Role.API, password="x", name="x", ca_file=tmp_path / "nowhere.pem"
+    )
+    with pytest.raises(FileNotFoundError):
+        async with asyncio.timeout(5), open_bus(settings) as bus:
+            await bus.wait_connected()

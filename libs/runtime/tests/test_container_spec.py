@@ -126,9 +126,9 @@ def test_a_limit_that_cannot_be_kept_is_refused_by_name(
 @pytest.mark.parametrize(
     ("text", "binding"),
     [
-        ("8080:80", PortBinding(80, 8080)),
-        ("80", PortBinding(80, 0)),
-        ("127.0.0.1:8080:80", PortBinding(80, 8080, "127.0.0.1")),
+        ("8080:80", PortBinding(80, 8080, "127.0.0.1")),
+        ("80", PortBinding(80, 0, "127.0.0.1")),
+        ("192.0.2.1:8080:80", PortBinding(80, 8080, "192.0.2.1")),
     ],
 )
 def test_a_published_port_is_read(text: str, binding: PortBinding) -> None:

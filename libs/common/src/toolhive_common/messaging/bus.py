@@ -190,13 +190,27 @@ def translated(bus: Bus) -> Iterator[None]:
 
 @asynccontextmanager
 async def open_bus(settings: BusSettings) -> AsyncIterator[Bus]:
-    """Keep a bus for the length of the block. The block runs at once, also while NATS is down."""
+    """Keep a bus for the length of the block. The block runs at once, also while NATS is down.
+
+    Raises
+    ------
+    OSError, ValueError
+        The settings can never work, such as a file of authorities that is not there: the block is cancelled.
+    """
     bus = Bus(settings)
+    user = asyncio.current_task()
     connecting = asyncio.create_task(bus.connect())  # noqa: TID251  # owned, and ended, by this block
+
+    def end_the_block(task: "asyncio.Task[None]") -> None:
+        if user is not None and not task.cancelled() and task.exception() is not None:
+            user.cancel()
+
+    connecting.add_done_callback(end_the_block)
     try:
         yield bus
     finally:
+        connecting.remove_done_callback(end_the_block)
         connecting.cancel()
         with suppress(asyncio.CancelledError):
-            await connecting
+            await connecting  # raises what made it fail
         await bus.close()

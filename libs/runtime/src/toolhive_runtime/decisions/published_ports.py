@@ -6,10 +6,14 @@ from toolhive_runtime.runtime import PortBinding
 __all__ = ["parse_publish"]
 
 _HIGHEST = 65535
+_THIS_MACHINE = "127.0.0.1"
 
 
 def parse_publish(text: str) -> PortBinding:
     """Read ``host:container``, ``address:host:container`` or ``container``.
+
+    Without an address the port is open to this machine only: it leads past the proxy and its checks, so that other
+    machines reach it where the user says so.
 
     Raises
     ------
@@ -19,9 +23,9 @@ def parse_publish(text: str) -> PortBinding:
     *front, container = text.split(":")
     match front:
         case []:
-            address, host = "", "0"
+            address, host = _THIS_MACHINE, "0"
         case [host]:
-            address = ""
+            address = _THIS_MACHINE
         case [address, host]:
             pass
         case _:
