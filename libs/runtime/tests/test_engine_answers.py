@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolhive_common.errors import ErrorCode
-from toolhive_runtime.decisions.engine_answers import container_event, container_status, engine_version
+from toolhive_runtime.decisions.engine_answers import container_event, container_status, engine_version, is_vanishing
 from toolhive_runtime.decisions.engine_errors import create_failure, pull_failure, start_failure
 from toolhive_runtime.decisions.engine_requests import container_request
 from toolhive_runtime.decisions.stream_frames import OutputFrames
@@ -217,3 +218,21 @@ def test_output_is_taken_out_of_the_mix_wherever_it_is_cut(frames: list[tuple[in
     parser = OutputFrames()
     pieces = [piece for start, end in pairwise(edges) for piece in parser.feed(wire[start:end])]
     assert b"".join(pieces) == b"".join(data for stream, data in frames if stream == 1)
+
+
+def a_holder(status: str, agent: str | None) -> Mapping[str, Any]:
+    return {"State": {"Status": status}, "Config": {"Labels": {"toolhive-agent": agent} if agent else None}}
+
+
+@pytest.mark.parametrize(
+    ("holder", "vanishing"),
+    [
+        pytest.param(None, True, id="gone already"),
+        pytest.param(a_holder("removing", None), True, id="being removed"),
+        pytest.param(a_holder("running", "ours"), True, id="ours"),
+        pytest.param(a_holder("running", "theirs"), False, id="of another agent"),
+        pytest.param(a_holder("exited", None), False, id="of nobody we know"),
+    ],
+)
+def test_a_name_is_waited_for_only_while_its_holder_goes(holder: Mapping[str, Any] | None, vanishing: bool) -> None:
+    assert is_vanishing(holder, {"toolhive-agent": "ours"}) is vanishing

@@ -215,7 +215,10 @@ class Runtime(Protocol):
         ...
 
     async def logs(self, container_id: str, *, lines: int) -> str:
-        """The end of its standard output and error, in the order written."""
+        """The end of what it logs: standard error, and standard output in the order written.
+
+        Standard output is left out where standard input is open: there it is the server's side of its conversations.
+        """
         ...
 
     async def attach(self, container_id: str) -> Attachment:

@@ -8,7 +8,7 @@ from typing import Any
 
 from toolhive_runtime.runtime import ContainerEvent, ContainerEventKind, ContainerState, ContainerStatus
 
-__all__ = ["EngineVersion", "container_event", "container_status", "engine_version"]
+__all__ = ["EngineVersion", "container_event", "container_status", "engine_version", "is_vanishing"]
 
 _EVENTS = {
     "start": ContainerEventKind.STARTED,
@@ -33,6 +33,7 @@ _STATES = {
 _NOT_LABELS = frozenset({"image", "name", "exitCode", "containerExitCode", "signal", "podId"})
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
 _NEVER = "0001-"
+_OWNER = "toolhive-agent"
 
 
 @dataclass(frozen=True)
@@ -112,3 +113,19 @@ def _time(text: object) -> datetime | None:
     microseconds = (match[2] or "0")[:6].ljust(6, "0")
     zone = "+00:00" if match[3] == "Z" else match[3]
     return datetime.fromisoformat(f"{match[1]}.{microseconds}{zone}").astimezone(UTC)
+
+
+def is_vanishing(holder: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
+    """Whether a name's holder will be gone in a moment: it is already, or is being removed, or belongs to us.
+
+    Parameters
+    ----------
+    holder
+        What the engine says of the container that has the name; ``None`` = there is none any more.
+    labels
+        Those of the container that shall get the name. Ours are only made when the earlier one was removed.
+    """
+    if holder is None or holder.get("State", {}).get("Status") in {"removing", "dead"}:
+        return True
+    owner = labels.get(_OWNER)
+    return bool(owner) and (holder.get("Config", {}).get("Labels") or {}).get(_OWNER) == owner

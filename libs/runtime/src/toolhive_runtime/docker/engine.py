@@ -10,7 +10,7 @@ from typing import Any
 import docker
 
 from toolhive_runtime.decisions.dockerfiles import build_recipe
-from toolhive_runtime.decisions.engine_answers import container_event, container_status
+from toolhive_runtime.decisions.engine_answers import container_event, container_status, is_vanishing
 from toolhive_runtime.decisions.engine_errors import create_failure, start_failure
 from toolhive_runtime.decisions.engine_requests import container_request
 from toolhive_runtime.decisions.image_reference import local_image_name, pulls_before_looking
@@ -21,6 +21,7 @@ from toolhive_runtime.docker.images import build_image, pull_image
 from toolhive_runtime.docker.networks import Networks
 from toolhive_runtime.docker.socket_stream import ask
 from toolhive_runtime.errors import (
+    ContainerNameTakenError,
     EngineFault,
     EngineUnreachableError,
     ImageNotFoundError,
@@ -39,6 +40,9 @@ from toolhive_runtime.runtime import (
 __all__ = ["DockerRuntime"]
 
 _OK = 200
+_NAME_TRIES = 20
+_NAME_PAUSE = 0.25
+"""Seconds between two tries to take a name that is about to be free."""
 
 
 class DockerRuntime:
@@ -86,6 +90,8 @@ class DockerRuntime:
         if await self._has_image(image):
             return image, ImageSource.LOCAL
         await build_image(self.socket, package, recipe, image, progress)
+        if not await self._has_image(image):  # its last words were cut off
+            raise EngineUnreachableError(self.socket, "it stopped telling of a build before the end")
         return image, ImageSource.BUILT
 
     async def _has_image(self, image: str) -> bool:
@@ -93,7 +99,17 @@ class DockerRuntime:
 
     async def create(self, spec: ContainerSpec) -> str:
         """Make a container and its network; when the container cannot be made, no network is left."""
+        for _ in range(_NAME_TRIES):
+            try:
+                return await self._create(spec)
+            except ContainerNameTakenError:
+                # The engine frees a name a moment after the container of the name can no longer be seen.
+                if not is_vanishing(await self._inspect(spec.name), spec.labels):
+                    raise
+            await asyncio.sleep(_NAME_PAUSE)
+        return await self._create(spec)
 
+    async def _create(self, spec: ContainerSpec) -> str:
         def refusal(status: int, message: str) -> RuntimeFailure:
             return create_failure(status, message, name=spec.name, image=spec.image)
 
@@ -152,9 +168,14 @@ class DockerRuntime:
         return answer
 
     async def logs(self, container_id: str, *, lines: int) -> str:
-        """The end of its output and error; empty when it is gone."""
+        """The end of what it logs; empty when it is gone."""
+        answer = await self._inspect(container_id)
+        if answer is None:
+            return ""
+        speaks_on_stdout = bool(answer["Config"].get("OpenStdin"))
         text: bytes | None = await self._calls.run(
-            lambda client: client.logs(container_id, stdout=True, stderr=True, tail=lines), missing_is_fine=True
+            lambda client: client.logs(container_id, stdout=not speaks_on_stdout, stderr=True, tail=lines),
+            missing_is_fine=True,
         )
         return (text or b"").decode(errors="replace")
 

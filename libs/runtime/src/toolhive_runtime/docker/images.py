@@ -102,7 +102,10 @@ def _build_folder(recipe: BuildRecipe) -> bytes:
             entry.size = len(content)
             entry.mode = 0o644
             archive.addfile(entry, io.BytesIO(content))
-    return packed.getvalue()
+        end = archive.offset + 2 * tarfile.BLOCKSIZE
+    # Without the padding that follows the two empty blocks of an archive's end: engines do not read it, and would
+    # close their answer on unread data, which the kernel tells us as a broken connection.
+    return packed.getvalue()[:end]
 
 
 def _credentials(repository: str) -> dict[str, str]:

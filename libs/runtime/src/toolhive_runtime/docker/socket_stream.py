@@ -35,10 +35,15 @@ class Answer:
     reader: asyncio.StreamReader
 
     async def messages(self) -> AsyncIterator[Mapping[str, Any]]:
-        """JSON objects, one a line."""
-        while line := await self.reader.readline():
-            if line.strip():
-                yield json.loads(line)
+        """JSON objects, one a line.
+
+        An engine that closes while something of the request is still unread (the padding of a build's archive) makes
+        the kernel say "reset" after the last byte: that is the end too. Whether all is there is for callers to see.
+        """
+        with suppress(ConnectionResetError):
+            while line := await self.reader.readline():
+                if line.strip():
+                    yield json.loads(line)
 
     async def message(self) -> str:
         """The engine's sentence, when the answer is an error."""

@@ -78,9 +78,14 @@ class FakeContainer:
         if self.serve is not None:
             self.serve(self, data)
 
-    def say(self, data: bytes) -> None:
-        """Write to standard output."""
+    def complain(self, data: bytes) -> None:
+        """Write to standard error."""
         self.log += data.decode(errors="replace")
+
+    def say(self, data: bytes) -> None:
+        """Write to standard output; it is logged only where it carries no conversations."""
+        if not self.spec.stdin_open:
+            self.complain(data)
         for attachment in self.attachments:
             attachment.give(data)
 
