@@ -6,12 +6,17 @@ request would shut all clients of the older era out of a shared process. The pro
 era, and newer clients are told so: they fall back to ``initialize``.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from toolhive_common.mcp.jsonrpc import Code, Notification, Request, error_body, meta_of
 
-__all__ = ["SUPPORTED_VERSIONS", "is_modern", "refuse_modern"]
+__all__ = ["MODERN_VERSIONS", "SUPPORTED_VERSIONS", "is_modern", "refuse_modern", "speaks_modern"]
 
 SUPPORTED_VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
-"""Newest first."""
+"""Those with a handshake. Newest first."""
+MODERN_VERSIONS = ("2026-07-28",)
+"""Those without. Newest first."""
 
 _VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 _MODERN_METHODS = frozenset({"server/discover", "subscriptions/listen"})
@@ -19,7 +24,19 @@ _MODERN_METHODS = frozenset({"server/discover", "subscriptions/listen"})
 
 def is_modern(message: Request | Notification) -> bool:
     """Whether a message belongs to the era without sessions."""
-    return message.method in _MODERN_METHODS or _VERSION_KEY in meta_of(message)
+    return speaks_modern(message.method, meta_of(message))
+
+
+def speaks_modern(method: str, meta: Mapping[str, Any]) -> bool:
+    """Whether a method and its ``_meta`` belong to the era without sessions.
+
+    ``initialize`` never does, whatever it carries: it is how a client of both eras falls back. A version that nobody
+    here knows is a later one: only the era without sessions writes it into each message.
+    """
+    if method == "initialize":
+        return False
+    version = meta.get(_VERSION_KEY)
+    return method in _MODERN_METHODS or (version is not None and version not in SUPPORTED_VERSIONS)
 
 
 def refuse_modern(request: Request) -> bytes:

@@ -4,11 +4,10 @@ Nothing in a message is checked beyond what tells its kind: fields that nobody h
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 import orjson
 
@@ -23,17 +22,22 @@ __all__ = [
     "classify",
     "encode",
     "error_body",
+    "is_id",
     "meta_of",
+    "notification_body",
     "params_of",
     "parse",
+    "request_body",
     "result_body",
 ]
 
 Id = int | float | str
 """An id keeps its type: ``1`` is not ``"1"``."""
 
-_LONG_NUMBER = re.compile(rb"\d{19}")
-"""Integers that may not fit into 64 bits; orjson would round them."""
+_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_NUMBER = b"0" * 19
+"""Integers that may not fit into 64 bits; orjson would round them. Found without a regular expression, which takes
+ten times as long as all the rest of reading a large message."""
 
 
 class Code(IntEnum):
@@ -45,6 +49,7 @@ class Code(IntEnum):
     INTERNAL_ERROR = -32603
     SERVER_ERROR = -32000
     """The server is gone, or its answer cannot be passed on."""
+    SESSION_NOT_FOUND = -32001
     UNSUPPORTED_PROTOCOL_VERSION = -32022
 
 
@@ -98,7 +103,7 @@ def parse(data: bytes) -> Any:
     ValueError
         The data is no JSON.
     """
-    if not _LONG_NUMBER.search(data):
+    if _LONG_NUMBER not in data.translate(_DIGITS_AS_ZEROS):
         try:
             return orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -125,12 +130,12 @@ def classify(value: Any) -> Message:
     """Tell what kind of message a JSON value is."""
     match value:
         case {"method": str(method), "id": request_id}:
-            if _is_id(request_id):
+            if is_id(request_id):
                 return Request(request_id, method, value)
             reason = "the id of a request must be a string or a number"
         case {"method": str(method)}:
             return Notification(method, value)
-        case {"id": request_id, "result": _} | {"id": request_id, "error": _} if _is_id(request_id):
+        case {"id": request_id, "result": _} | {"id": request_id, "error": _} if is_id(request_id):
             return Response(request_id, value)
         case {"result": _} | {"error": _}:
             reason = "a response without the id of a request"
@@ -141,7 +146,8 @@ def classify(value: Any) -> Message:
     return Invalid(Code.INVALID_REQUEST, reason)
 
 
-def _is_id(value: object) -> bool:
+def is_id(value: object) -> TypeGuard[Id]:
+    """Whether a value can be an id or a progress token. A bool is an int to Python, not to JSON."""
     return isinstance(value, (str, int, float)) and not isinstance(value, bool)
 
 
@@ -155,6 +161,17 @@ def meta_of(message: Request | Notification) -> Mapping[str, Any]:
     """The ``_meta`` of the parameters; empty where there is none."""
     meta = params_of(message).get("_meta")
     return meta if isinstance(meta, dict) else {}
+
+
+def request_body(request_id: Id, method: str, params: Mapping[str, Any]) -> bytes:
+    """Write a request of our own."""
+    return encode({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
+
+
+def notification_body(method: str, params: Mapping[str, Any] | None = None) -> bytes:
+    """Write a notification of our own."""
+    body: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
+    return encode(body if params is None else body | {"params": params})
 
 
 def result_body(request_id: Id, result: Any) -> bytes:
