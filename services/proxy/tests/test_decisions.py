@@ -25,11 +25,11 @@ from toolhive_proxy.middleware.chain import ORDER, Part, build_chain
 from toolhive_proxy.models.asgi import App, Receive, Scope, Send
 from toolhive_proxy.models.routes import Origin, Route, Unavailable, Unknown
 from toolhive_proxy.protocol.headers import accepts_json, accepts_sse, end_to_end
-from toolhive_proxy.protocol.jsonrpc import Message, peek
+from toolhive_proxy.protocol.messages import Message, read_client
 
 
 def a_message(**value: Any) -> Message:
-    found = peek(orjson.dumps({"jsonrpc": "2.0", **value}))
+    found = read_client(orjson.dumps({"jsonrpc": "2.0", **value}))
     assert isinstance(found, Message)
     return found
 
@@ -91,6 +91,7 @@ def test_a_session_outlives_a_restart_and_not_a_replacement() -> None:
     assert not outlives(a_run_config(image="uvx://another"), a_route())
 
 
+VERSION = "io.modelcontextprotocol/protocolVersion"
 PING = a_message(id=1, method="ping")
 TOLD = a_message(method="notifications/x")
 
@@ -112,6 +113,17 @@ TOLD = a_message(method="notifications/x")
         (TOLD, "", "", False, False, PostAction.IGNORE),
         (a_message(id=1, result={}), "", "s", True, False, PostAction.TELL),
         (a_message(id=1, method="server/discover"), "", "", False, False, 400),
+        (a_message(id=1, method="subscriptions/listen"), "", "", False, False, 400),
+        (a_message(id=1, method="ping", params={"_meta": {VERSION: "2026-07-28"}}), "", "", False, False, 400),
+        (a_message(id=1, method="ping", params={"_meta": {VERSION: "2999-01-01"}}), "", "", False, False, 400),
+        (
+            a_message(id=1, method="ping", params={"_meta": {VERSION: "2025-11-25"}}),
+            "",
+            "",
+            False,
+            False,
+            PostAction.CALL_ONCE,
+        ),
     ],
 )
 def test_a_post_is_judged_by_its_message_and_headers(

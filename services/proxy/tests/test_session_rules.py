@@ -16,7 +16,7 @@ from toolhive_proxy.errors import IdInUseError, StreamClosedError
 from toolhive_proxy.models.links import Receiver
 from toolhive_proxy.models.replies import Failure, Reply
 from toolhive_proxy.models.routes import Route
-from toolhive_proxy.protocol.jsonrpc import Message, peek
+from toolhive_proxy.protocol.messages import Message, read_client
 from toolhive_proxy.services.message_stream import MessageStream, StreamLimits
 from toolhive_proxy.services.session_store import SessionStore
 
@@ -81,7 +81,7 @@ def store(clock: FakeClock, links: QueueLinks, told: Told) -> SessionStore:
 
 
 def a_call(request_id: Any = 1) -> Message:
-    found = peek(orjson.dumps({"jsonrpc": "2.0", "id": request_id, "method": "tools/call"}))
+    found = read_client(orjson.dumps({"jsonrpc": "2.0", "id": request_id, "method": "tools/call"}))
     assert isinstance(found, Message)
     return found
 
@@ -145,6 +145,31 @@ async def test_garbage_from_the_server_is_passed_over(store: SessionStore) -> No
     await session.take(b"Listening on stdin...")
     await session.take(b'{"jsonrpc":"2.0","id":1,"result":{}}')
     assert await stream.get(1) == Reply(b'{"jsonrpc":"2.0","id":1,"result":{}}', final=True)
+
+
+@pytest.mark.parametrize(
+    "answer", [b'{"id":1,"result":{}}', rb'{"jsonrpc":"2.0","id":1,"result":"\ud800"}', b'[{"id":1,"result":{}}]']
+)
+async def test_an_answer_in_any_form_that_servers_write_reaches_its_caller(
+    store: SessionStore, answer: bytes
+) -> None:
+    session = await store.open(ROUTE)
+    stream = await session.call(a_call(), streams=False)
+    await session.take(answer)
+    assert await stream.get(0.01) == Reply(answer.strip(b"[]"), final=True)
+
+
+@pytest.mark.parametrize("answer", [b'{"id":1,"result":NaN}', b'{"jsonrpc":"2.0","id":1}'])
+async def test_a_call_whose_answer_cannot_be_read_fails_at_once(store: SessionStore, answer: bytes) -> None:
+    session = await store.open(ROUTE)
+    stream = await session.call(a_call(), streams=False)
+    other = await session.call(a_call("1"), streams=False)
+    await session.take(answer)
+    failure = await stream.get(0.01)
+    assert isinstance(failure, Failure)
+    assert "cannot be read" in failure.message
+    with pytest.raises(TimeoutError):
+        await other.get(0.01)
 
 
 async def test_a_slow_reader_holds_the_server_back_and_is_then_cut_off() -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from toolhive_proxy.protocol.eras import HANDSHAKE_VERSIONS, MODERN_VERSIONS, Era, era_of
-from toolhive_proxy.protocol.error_bodies import RpcCode
+from toolhive_common.mcp.eras import MODERN_VERSIONS, SUPPORTED_VERSIONS, speaks_modern
+from toolhive_common.mcp.jsonrpc import Code, Id
 from toolhive_proxy.protocol.headers import is_session_id
-from toolhive_proxy.protocol.jsonrpc import Batch, Id, Invalid, Kind, Message
+from toolhive_proxy.protocol.messages import Batch, Invalid, Kind, Message
 
 __all__ = ["PostAction", "Refusal", "judge_body", "judge_session", "judge_session_post"]
 
@@ -50,13 +50,13 @@ def judge_body(peeked: Message | Batch | Invalid) -> Message | Refusal:
             return peeked
         case Batch():
             return Refusal(
-                400, RpcCode.INVALID_REQUEST, "batches are not supported; send one JSON-RPC message a request"
+                400, Code.INVALID_REQUEST, "batches are not supported; send one JSON-RPC message a request"
             )
         case Invalid(is_json=False):
-            return Refusal(400, RpcCode.PARSE_ERROR, f"the body is not JSON: {peeked.reason}")
+            return Refusal(400, Code.PARSE_ERROR, f"the body is not JSON: {peeked.reason}")
         case Invalid():
             return Refusal(
-                400, RpcCode.INVALID_REQUEST, f"the body is not a JSON-RPC message: {peeked.reason}", peeked.id
+                400, Code.INVALID_REQUEST, f"the body is not a JSON-RPC message: {peeked.reason}", peeked.id
             )
 
 
@@ -81,9 +81,7 @@ def judge_session_post(
     is_request = message.kind is Kind.REQUEST
     if not session_id:
         if is_request and strict:
-            return Refusal(
-                400, RpcCode.INVALID_REQUEST, "Mcp-Session-Id is missing; call initialize first", message.id
-            )
+            return Refusal(400, Code.INVALID_REQUEST, "Mcp-Session-Id is missing; call initialize first", message.id)
         return PostAction.CALL_ONCE if is_request else PostAction.IGNORE
     if refusal := judge_session(session_id, session_known=session_known, request_id=message.id):
         return refusal
@@ -91,30 +89,30 @@ def judge_session_post(
 
 
 def _judge_version(message: Message, version: str) -> Refusal | None:
-    if era_of(message, version) is Era.MODERN:
-        asked = version or MODERN_VERSIONS[-1]
-        text = f"this server speaks {HANDSHAKE_VERSIONS[-1]} and earlier, not {asked}; call initialize"
-    elif version and version not in HANDSHAKE_VERSIONS:
+    if version in MODERN_VERSIONS or speaks_modern(message.method, message.meta):
+        asked = version or MODERN_VERSIONS[0]
+        text = f"this server speaks {SUPPORTED_VERSIONS[0]} and earlier, not {asked}; call initialize"
+    elif version and version not in SUPPORTED_VERSIONS:
         asked = version
-        text = f"MCP-Protocol-Version {version[:40]!r} is not supported; use one of {', '.join(HANDSHAKE_VERSIONS)}"
+        text = f"MCP-Protocol-Version {version[:40]!r} is not supported; use one of {', '.join(SUPPORTED_VERSIONS)}"
     else:
         return None
     request_id = message.id if message.kind is Kind.REQUEST else None
     return Refusal(
         400,
-        RpcCode.UNSUPPORTED_VERSION,
+        Code.UNSUPPORTED_PROTOCOL_VERSION,
         text,
         request_id,
-        {"supported": list(HANDSHAKE_VERSIONS), "requested": asked},
+        {"supported": list(SUPPORTED_VERSIONS), "requested": asked},
     )
 
 
 def judge_session(session_id: str, *, session_known: bool, request_id: Id | None = None) -> Refusal | None:
     """Refuse a session that is missing, malformed or unknown. For GET and DELETE, which always need one."""
     if not session_id:
-        return Refusal(400, RpcCode.INVALID_REQUEST, "Mcp-Session-Id is missing; call initialize first", request_id)
+        return Refusal(400, Code.INVALID_REQUEST, "Mcp-Session-Id is missing; call initialize first", request_id)
     if not is_session_id(session_id):
-        return Refusal(400, RpcCode.INVALID_REQUEST, "Mcp-Session-Id may hold visible ASCII only", request_id)
+        return Refusal(400, Code.INVALID_REQUEST, "Mcp-Session-Id may hold visible ASCII only", request_id)
     if not session_known:
-        return Refusal(404, RpcCode.SESSION_NOT_FOUND, "Session not found", request_id)
+        return Refusal(404, Code.SESSION_NOT_FOUND, "Session not found", request_id)
     return None

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from toolhive_proxy.protocol.jsonrpc import Id, Kind, Message
+from toolhive_common.mcp.jsonrpc import Id
+from toolhive_proxy.protocol.messages import Kind, Message
 
 __all__ = ["CallKey", "Elsewhere", "OpenCall", "call_key", "destination", "is_expired"]
 

@@ -1,9 +1,9 @@
 """What went wrong with an HTTP server -> the status and error that its client gets."""
 
+from toolhive_common.mcp.jsonrpc import Code
 from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.models.upstream import UpstreamTrouble
-from toolhive_proxy.protocol.error_bodies import RpcCode
-from toolhive_proxy.protocol.jsonrpc import Kind, Message
+from toolhive_proxy.protocol.messages import Kind, Message
 
 __all__ = ["failure_of", "is_safe_to_repeat"]
 
@@ -28,7 +28,7 @@ def failure_of(trouble: UpstreamTrouble, workload: str, detail: str) -> Failure:
     cause = f" ({detail})" if detail else ""
     return Failure(
         _STATUS[trouble],
-        RpcCode.SERVER_ERROR,
+        Code.SERVER_ERROR,
         f"{_TEXT[trouble]}{cause}; try again, and see `thv logs {workload}` if it stays so",
     )
 

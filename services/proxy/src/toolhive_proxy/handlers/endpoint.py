@@ -3,6 +3,7 @@
 import asyncio
 from http import HTTPStatus
 
+from toolhive_common.mcp.jsonrpc import Code
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_proxy.decisions.post_verdict import Refusal, judge_body
 from toolhive_proxy.handlers.event_streams import StreamTimes, write_answer, write_call, write_listening
@@ -12,9 +13,8 @@ from toolhive_proxy.models.asgi import Receive, Scope, Send
 from toolhive_proxy.models.outcomes import Accepted, Answer
 from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.models.routes import Lookup, Route, Unavailable, Unknown
-from toolhive_proxy.protocol.error_bodies import RpcCode
 from toolhive_proxy.protocol.headers import PROTOCOL_VERSION, SESSION_ID, accepts_sse
-from toolhive_proxy.protocol.jsonrpc import Kind, Message, peek
+from toolhive_proxy.protocol.messages import Kind, Message, read_client
 from toolhive_proxy.services.directory import Directory
 from toolhive_proxy.services.forwarding import Forwarding
 from toolhive_proxy.services.session_calls import OpenedCall, OpenedStream, PostFacts, SessionCalls
@@ -64,7 +64,7 @@ class McpEndpoint:
 
     async def _post(self, exchange: Exchange, found: Lookup) -> None:
         body = await exchange.body()
-        message = judge_body(peek(body))
+        message = judge_body(read_client(body))
         if isinstance(message, Refusal):
             exchange.request_id = message.request_id
             await exchange.refuse(message)
@@ -140,7 +140,7 @@ async def _refuse_route(exchange: Exchange, found: Unavailable | Unknown) -> Non
     match found:
         case Unknown(name):
             text = f"there is no workload {name[:120]!r}; `thv list --all` shows those there are"
-            await exchange.refuse(Failure(HTTPStatus.NOT_FOUND, RpcCode.INVALID_REQUEST, text))
+            await exchange.refuse(Failure(HTTPStatus.NOT_FOUND, Code.INVALID_REQUEST, text))
         case Unavailable():
-            failure = Failure(HTTPStatus.SERVICE_UNAVAILABLE, RpcCode.SERVER_ERROR, found.reason)
+            failure = Failure(HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVER_ERROR, found.reason)
             await exchange.refuse(failure, headers=[(b"retry-after", b"%d" % found.retry_after)])

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from toolhive_common.mcp.jsonrpc import Code, error_body
 from toolhive_proxy.handlers.exchange import Exchange, until_first
 from toolhive_proxy.models.asgi import Header
 from toolhive_proxy.models.outcomes import Answer
 from toolhive_proxy.models.replies import Failure, Reply
 from toolhive_proxy.protocol.asgi_messages import head, piece
-from toolhive_proxy.protocol.error_bodies import RpcCode, error_body
 from toolhive_proxy.protocol.headers import SESSION_ID, accepts_json, accepts_sse
 from toolhive_proxy.protocol.sse import KEEP_ALIVE, encode_event
 from toolhive_proxy.services.message_stream import MessageStream
@@ -24,7 +24,7 @@ _HEAD: list[Header] = [
     (b"x-accel-buffering", b"no"),
 ]
 _ENDED = Failure(
-    HTTPStatus.NOT_FOUND, RpcCode.SESSION_NOT_FOUND, "the session ended before the answer came; call initialize again"
+    HTTPStatus.NOT_FOUND, Code.SESSION_NOT_FOUND, "the session ended before the answer came; call initialize again"
 )
 _PIECE = 256 * 1024
 
@@ -103,7 +103,7 @@ async def _write_item(exchange: Exchange, item: Reply | Failure | None) -> bool:
             return final
         case Failure() | None:
             failure = item or _ENDED
-            body = error_body(failure.code, failure.message, request_id=exchange.request_id)
+            body = error_body(exchange.request_id, failure.code, failure.message)
             await _write_event(exchange, body, more=False)
             return True
 

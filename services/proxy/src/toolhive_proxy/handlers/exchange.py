@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Coroutine, Iterable, MutableMapping
 from typing import Any
 
+from toolhive_common.mcp.jsonrpc import Id
 from toolhive_proxy.decisions.post_verdict import Refusal
 from toolhive_proxy.errors import ClientLeftError, SlowClientError
 from toolhive_proxy.models.asgi import Header, Receive, Scope, Send
 from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.protocol.asgi_messages import error_answer, json_answer
-from toolhive_proxy.protocol.jsonrpc import Id
 
 __all__ = ["Exchange", "until_first"]
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
+from toolhive_common.mcp.jsonrpc import error_body
 from toolhive_proxy.errors import UpstreamError
 from toolhive_proxy.handlers.exchange import Exchange, until_first
 from toolhive_proxy.models.asgi import Header
@@ -12,8 +13,7 @@ from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.models.routes import Route
 from toolhive_proxy.models.upstream import UpstreamTrouble
 from toolhive_proxy.protocol.asgi_messages import head, piece
-from toolhive_proxy.protocol.error_bodies import error_body
-from toolhive_proxy.protocol.jsonrpc import Kind, Message
+from toolhive_proxy.protocol.messages import Kind, Message
 from toolhive_proxy.protocol.sse import encode_event
 from toolhive_proxy.services.forwarding import Forwarding, ForwardRequest
 
@@ -87,7 +87,7 @@ class _Copy:
     async def end_stream(self, failure: Failure) -> None:
         """End an event stream with an error, whatever the server was about to say."""
         line_end = b"" if self._last.endswith((b"\n", b"\r")) else b"\n"
-        body = error_body(failure.code, failure.message, request_id=self._exchange.request_id)
+        body = error_body(self._exchange.request_id, failure.code, failure.message)
         await self._exchange.send([piece(line_end + _UNFINISHED + encode_event(body), more=False)])
 
 

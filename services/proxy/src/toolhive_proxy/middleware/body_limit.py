@@ -5,10 +5,10 @@ from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import Any
 
+from toolhive_common.mcp.jsonrpc import Code
 from toolhive_proxy.errors import BodyTooLargeError
 from toolhive_proxy.models.asgi import App, Receive, Scope, Send
 from toolhive_proxy.protocol.asgi_messages import error_answer
-from toolhive_proxy.protocol.error_bodies import RpcCode
 
 __all__ = ["body_limit"]
 
@@ -38,7 +38,7 @@ def body_limit(app: App, limit: int) -> App:
         except BodyTooLargeError as error:
             await _let_finish(receive)
             headers = [(b"connection", b"close")]
-            for message in error_answer(413, RpcCode.INVALID_REQUEST, error.message, headers=headers):
+            for message in error_answer(413, Code.INVALID_REQUEST, error.message, headers=headers):
                 await send(message)
 
     return limited

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Collection
 
+from toolhive_common.mcp.jsonrpc import Code
 from toolhive_proxy.decisions.origin import OriginRule, may_pass
 from toolhive_proxy.models.asgi import App, Receive, Scope, Send
 from toolhive_proxy.protocol.asgi_messages import error_answer
-from toolhive_proxy.protocol.error_bodies import RpcCode
 
 __all__ = ["origin_check"]
 
@@ -30,7 +30,7 @@ def origin_check(app: App, rule: OriginRule, origins_of: Callable[[str], Collect
         if not problem:
             await app(scope, receive, send)
             return
-        for message in error_answer(403, RpcCode.INVALID_REQUEST, problem):
+        for message in error_answer(403, Code.INVALID_REQUEST, problem):
             await send(message)
 
     return checked

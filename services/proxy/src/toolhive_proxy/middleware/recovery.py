@@ -5,10 +5,10 @@ from typing import Any
 
 import structlog
 
+from toolhive_common.mcp.jsonrpc import Code
 from toolhive_proxy.errors import ClientLeftError, SlowClientError
 from toolhive_proxy.models.asgi import App, Receive, Scope, Send
 from toolhive_proxy.protocol.asgi_messages import error_answer
-from toolhive_proxy.protocol.error_bodies import RpcCode
 
 __all__ = ["recovery"]
 
@@ -34,7 +34,7 @@ def recovery(app: App) -> App:
             _log.exception("a request failed", method=scope["method"], path=scope["path"])
             if not started:
                 text = "the proxy failed to serve the request; its log says why under the X-Request-Id of this answer"
-                for message in error_answer(500, RpcCode.INTERNAL, text):
+                for message in error_answer(500, Code.INTERNAL_ERROR, text):
                     await send(message)
 
     return guarded

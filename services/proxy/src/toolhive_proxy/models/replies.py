@@ -12,6 +12,8 @@ class Reply:
     data: bytes
     final: bool
     """Whether it is the answer, after which nothing follows."""
+    is_error: bool = False
+    """Whether it is an answer that tells an error."""
 
 
 @dataclass(frozen=True, slots=True)

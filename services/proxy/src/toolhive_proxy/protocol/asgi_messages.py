@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from toolhive_common.mcp.jsonrpc import Id, error_body
 from toolhive_proxy.models.asgi import Header
-from toolhive_proxy.protocol.error_bodies import error_body
-from toolhive_proxy.protocol.jsonrpc import Id
 
 __all__ = ["error_answer", "head", "json_answer", "piece"]
 
@@ -47,4 +46,4 @@ def error_answer(
     headers: Sequence[Header] = (),
 ) -> list[dict[str, Any]]:
     """Answer with a JSON-RPC error."""
-    return json_answer(status, error_body(code, message, request_id=request_id, data=data), headers=headers)
+    return json_answer(status, error_body(request_id, code, message, data), headers=headers)

@@ -14,7 +14,7 @@ from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.models.routes import Route
 from toolhive_proxy.models.upstream import UpstreamRequest, UpstreamTrouble
 from toolhive_proxy.protocol.headers import SESSION_ID, end_to_end
-from toolhive_proxy.protocol.jsonrpc import Message
+from toolhive_proxy.protocol.messages import Message
 from toolhive_proxy.services.event_teller import EventTeller
 
 __all__ = ["ForwardRequest", "Forwarding"]

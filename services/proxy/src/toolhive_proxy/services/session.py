@@ -8,20 +8,29 @@ from datetime import datetime
 import structlog
 
 from toolhive_common.errors import ToolHiveError
+from toolhive_common.mcp.jsonrpc import Code, Id, error_body, notification_body
 from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_proxy.decisions.session_state import CallKey, Elsewhere, OpenCall, call_key, destination
 from toolhive_proxy.errors import IdInUseError, LinkBrokenError, StreamClosedError
 from toolhive_proxy.models.links import Link
 from toolhive_proxy.models.replies import Failure, Reply
-from toolhive_proxy.protocol.error_bodies import RpcCode, error_body
-from toolhive_proxy.protocol.jsonrpc import Kind, Message, encode, peek
+from toolhive_proxy.protocol.messages import Invalid, Kind, Message, ids_within, read_server
 from toolhive_proxy.services.message_stream import MessageStream, StreamLimits
 
 __all__ = ["Session", "SessionIdentity"]
 
 _log = structlog.get_logger(__name__)
 _BACKLOG = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A message that waits for the client's GET stream."""
+
+    reply: Reply
+    request_id: Id | None
+    """Of a request of the server's: it must be answered, by whomever."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ class Session:
         self._streams: dict[CallKey, MessageStream] = {}
         self._attachments: dict[CallKey, str] = {}
         self._listener: MessageStream | None = None
-        self._backlog: deque[Reply] = deque(maxlen=_BACKLOG)
+        self._backlog: deque[_Kept] = deque()
 
     @property
     def busy(self) -> bool:
@@ -128,7 +137,7 @@ class Session:
         """Tell the server that nobody waits for an answer any more."""
         params = {"requestId": message.id, "reason": reason}
         try:
-            await self.tell(encode({"method": "notifications/cancelled", "params": params}))
+            await self.tell(notification_body("notifications/cancelled", params))
         except ToolHiveError as error:
             _log.info("could not cancel a call at the server", cause=error.message)
 
@@ -150,7 +159,7 @@ class Session:
             self._listener.close()
         self._listener = stream = MessageStream(self._limits)
         while self._backlog and not stream.closed:
-            stream.offer(self._backlog.popleft())
+            stream.offer(self._backlog.popleft().reply)
         return stream
 
     def stop_listening(self, stream: MessageStream) -> None:
@@ -162,23 +171,34 @@ class Session:
     # -- what the server does -------------------------------------------------------------------------------------
 
     async def take(self, data: bytes) -> None:
-        """Hand on one message of the server's."""
-        message = peek(data)
-        if not isinstance(message, Message):
-            _log.warning("the server sent what is not a JSON-RPC message; passed over it", size=len(data))
-            return
+        """Hand on one message of the server's, or each of a batch."""
+        for message in read_server(data):
+            if isinstance(message, Invalid):
+                self._take_unreadable(message, data)
+            else:
+                await self._take(message)
+
+    def _take_unreadable(self, found: Invalid, data: bytes) -> None:
+        """Fail the call whose answer this is, as far as can be told: its caller would wait until its time is up."""
+        ids = ids_within(data) if not found.is_json else [found.id] if found.id is not None else []
+        keys = {call_key(request_id) for request_id in ids} & self._calls.keys()
+        _log.warning("the server sent what is not a JSON-RPC message", size=len(data), failed_calls=len(keys))
+        if len(keys) == 1:
+            self._fail_call(keys.pop(), f"the server's answer cannot be read: {found.reason[:200]}")
+
+    async def _take(self, message: Message) -> None:
         where = destination(
             message, self._calls, listening=self._listener is not None, one_shot=self.identity.one_shot
         )
-        reply = Reply(data, final=message.kind is Kind.RESPONSE)
+        reply = Reply(message.data, final=message.kind is Kind.RESPONSE, is_error=message.is_error)
         try:
             match where:
                 case Elsewhere.LISTENER if self._listener is not None:
                     await self._listener.put(reply)
                 case Elsewhere.BACKLOG:
-                    await self._keep(reply)
-                case Elsewhere.UNANSWERABLE:
-                    await self._refuse(message)
+                    await self._keep(message, reply)
+                case Elsewhere.UNANSWERABLE if message.id is not None:
+                    await self._refuse(message.id)
                 case tuple():
                     await self._put(where, reply)
                 case _:
@@ -194,17 +214,18 @@ class Session:
             self._attachments.pop(key, None)
         await stream.put(reply)
 
-    async def _keep(self, reply: Reply) -> None:
+    async def _keep(self, message: Message, reply: Reply) -> None:
         if len(self._backlog) == _BACKLOG:
-            dropped = peek(self._backlog.popleft().data)
-            if isinstance(dropped, Message) and dropped.kind is Kind.REQUEST:
-                await self._refuse(dropped)
-        self._backlog.append(reply)
+            await self._drop_oldest()
+        self._backlog.append(_Kept(reply, message.id))
 
-    async def _refuse(self, message: Message) -> None:
-        body = error_body(
-            RpcCode.METHOD_NOT_FOUND, "the client has no open stream to be asked over", request_id=message.id
-        )
+    async def _drop_oldest(self) -> None:
+        dropped = self._backlog.popleft()
+        if dropped.request_id is not None:
+            await self._refuse(dropped.request_id)
+
+    async def _refuse(self, request_id: Id) -> None:
+        body = error_body(request_id, Code.METHOD_NOT_FOUND, "the client has no open stream to be asked over")
         try:
             await self.tell(body)
         except ToolHiveError as error:
@@ -221,9 +242,12 @@ class Session:
         for key in list(self._calls):
             if attached_to is not None and self._attachments[key] in {"", attached_to}:
                 continue
-            del self._calls[key]
-            del self._attachments[key]
-            self._streams.pop(key).fail(Failure(502, RpcCode.SERVER_ERROR, reason))
+            self._fail_call(key, reason)
+
+    def _fail_call(self, key: CallKey, reason: str) -> None:
+        del self._calls[key]
+        del self._attachments[key]
+        self._streams.pop(key).fail(Failure(502, Code.SERVER_ERROR, reason))
 
     def lose(self, reason: str) -> None:
         """End everything: the server does not know the session any more."""

@@ -4,22 +4,25 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Any
 
 from toolhive_common import __version__
 from toolhive_common.errors import ToolHiveError
+from toolhive_common.mcp.eras import SUPPORTED_VERSIONS
+from toolhive_common.mcp.jsonrpc import Code, notification_body, request_body
 from toolhive_proxy.decisions.post_verdict import PostAction, Refusal, judge_session, judge_session_post
 from toolhive_proxy.errors import IdInUseError
 from toolhive_proxy.models.outcomes import Accepted, Answer
 from toolhive_proxy.models.replies import Failure, Reply
 from toolhive_proxy.models.routes import Route
-from toolhive_proxy.protocol.eras import LATEST_HANDSHAKE_VERSION
-from toolhive_proxy.protocol.error_bodies import RpcCode
-from toolhive_proxy.protocol.jsonrpc import Message, encode, peek
+from toolhive_proxy.protocol.messages import Kind, Message
 from toolhive_proxy.services.message_stream import MessageStream
 from toolhive_proxy.services.session import Session
 from toolhive_proxy.services.session_store import SessionStore
 
 __all__ = ["OpenedCall", "OpenedStream", "Outcome", "PostFacts", "SessionCalls", "timeout_failure"]
+
+_HANDSHAKE_ID = "toolhive-handshake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,9 @@ class SessionCalls:
         except TimeoutError:
             return timeout_failure(self._patience)
         except IdInUseError as error:
-            return Refusal(HTTPStatus.BAD_REQUEST, RpcCode.INVALID_REQUEST, error.message, message.id)
+            return Refusal(HTTPStatus.BAD_REQUEST, Code.INVALID_REQUEST, error.message, message.id)
         except ToolHiveError as error:
-            return Failure(HTTPStatus.SERVICE_UNAVAILABLE, RpcCode.SERVER_ERROR, error.message)
+            return Failure(HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVER_ERROR, error.message)
 
     async def _act(
         self, verdict: PostAction | Refusal, route: Route, session: Session | None, message: Message, facts: PostFacts
@@ -109,7 +112,7 @@ class SessionCalls:
         except BaseException:
             await self._store.end(session, "the handshake failed")
             raise
-        if isinstance(reply, Failure) or _is_error(reply.data):
+        if isinstance(reply, Failure) or reply.is_error:
             await self._store.end(session, "the handshake failed")
             return reply if isinstance(reply, Failure) else Answer(reply.data)
         self._store.announce(session, _client_name(message))
@@ -134,7 +137,7 @@ class SessionCalls:
             if isinstance(reply, Failure):
                 await finish()
                 return reply
-            await session.tell(encode({"method": "notifications/initialized"}))
+            await session.tell(notification_body("notifications/initialized"))
             stream = await session.call(message, streams=facts.takes_stream, attachment=route.attachment)
         except BaseException:
             await finish()
@@ -148,7 +151,7 @@ class SessionCalls:
         finally:
             session.forget(message, stream)
         if reply is None:
-            return Failure(HTTPStatus.BAD_GATEWAY, RpcCode.SERVER_ERROR, "the session ended; call initialize again")
+            return Failure(HTTPStatus.BAD_GATEWAY, Code.SERVER_ERROR, "the session ended; call initialize again")
         return reply
 
     def listen(self, route: Route, session_id: str) -> OpenedStream | Refusal:
@@ -156,7 +159,7 @@ class SessionCalls:
         session = self._store.find(route.key, session_id)
         refusal = judge_session(session_id, session_known=session is not None)
         if refusal is not None or session is None:
-            return refusal or Refusal(HTTPStatus.NOT_FOUND, RpcCode.SESSION_NOT_FOUND, "Session not found")
+            return refusal or Refusal(HTTPStatus.NOT_FOUND, Code.SESSION_NOT_FOUND, "Session not found")
         stream = session.listen()
         return OpenedStream(stream, lambda: session.stop_listening(stream))
 
@@ -175,26 +178,20 @@ def timeout_failure(seconds: float) -> Failure:
     """Say that no answer came in time."""
     return Failure(
         HTTPStatus.GATEWAY_TIMEOUT,
-        RpcCode.SERVER_ERROR,
+        Code.SERVER_ERROR,
         f"Timeout: the server did not answer within {seconds:g} s; "
         "try again, or raise TOOLHIVE_PROXY_REQUEST_TIMEOUT",
     )
 
 
 def _handshake() -> Message:
-    params = {
-        "protocolVersion": LATEST_HANDSHAKE_VERSION,
+    params: dict[str, Any] = {
+        "protocolVersion": SUPPORTED_VERSIONS[0],
         "capabilities": {},
         "clientInfo": {"name": "toolhive-proxy", "version": __version__},
     }
-    message = peek(encode({"id": "toolhive-handshake", "method": "initialize", "params": params}))
-    assert isinstance(message, Message)  # noqa: S101  # we wrote it
-    return message
-
-
-def _is_error(data: bytes) -> bool:
-    message = peek(data)
-    return isinstance(message, Message) and message.is_error
+    data = request_body(_HANDSHAKE_ID, "initialize", params)
+    return Message(Kind.REQUEST, "initialize", _HANDSHAKE_ID, params, data)
 
 
 def _client_name(message: Message) -> str:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolhive_proxy.protocol.jsonrpc import Batch, Invalid, Kind, Message, peek
+from toolhive_proxy.protocol.messages import Batch, Invalid, Kind, Message, ids_within, read_client, read_server
 
 IDS = st.one_of(st.text(), st.integers(-(2**53), 2**53))
 VALUES = st.recursive(
@@ -17,19 +17,19 @@ VALUES = st.recursive(
 
 @given(st.binary())
 def test_no_body_makes_it_raise(data: bytes) -> None:
-    assert isinstance(peek(data), Message | Batch | Invalid)
+    assert isinstance(read_client(data), Message | Batch | Invalid)
 
 
 @given(VALUES)
 def test_no_json_makes_it_raise(value: Any) -> None:
-    found = peek(orjson.dumps(value))
+    found = read_client(orjson.dumps(value))
     assert isinstance(found, Batch) == isinstance(value, list)
 
 
 @given(IDS, st.text(), st.dictionaries(st.text(), VALUES, max_size=3))
 def test_a_request_keeps_its_id_with_its_type(request_id: Any, method: str, params: dict[str, Any]) -> None:
     data = orjson.dumps({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
-    found = peek(data)
+    found = read_client(data)
     assert isinstance(found, Message)
     assert (found.kind, found.method, found.id, type(found.id)) == (
         Kind.REQUEST,
@@ -42,10 +42,10 @@ def test_a_request_keeps_its_id_with_its_type(request_id: Any, method: str, para
 
 @given(IDS)
 def test_a_token_is_found_in_the_request_and_in_its_progress(token: Any) -> None:
-    asked = peek(
+    asked = read_client(
         orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "x", "params": {"_meta": {"progressToken": token}}})
     )
-    told = peek(
+    told = read_client(
         orjson.dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token}})
     )
     assert isinstance(asked, Message)
@@ -60,10 +60,11 @@ def test_a_token_is_found_in_the_request_and_in_its_progress(token: Any) -> None
         (b'{"jsonrpc":"2.0","id":0,"method":"a"}', Kind.REQUEST),
         (b'{"jsonrpc":"2.0","id":"","result":null}', Kind.RESPONSE),
         (b'{"jsonrpc":"2.0","error":{}}', Kind.RESPONSE),
+        (b'{"jsonrpc":"2.0","id":null,"error":{}}', Kind.RESPONSE),
     ],
 )
 def test_messages_are_of_three_kinds(data: bytes, kind: Kind) -> None:
-    found = peek(data)
+    found = read_client(data)
     assert isinstance(found, Message)
     assert found.kind is kind
 
@@ -79,4 +80,44 @@ def test_messages_are_of_three_kinds(data: bytes, kind: Kind) -> None:
     ],
 )
 def test_what_only_looks_like_a_message_is_invalid(data: bytes) -> None:
-    assert isinstance(peek(data), Invalid)
+    assert isinstance(read_client(data), Invalid)
+
+
+@pytest.mark.parametrize(
+    ("data", "request_id"),
+    [
+        pytest.param(rb'{"jsonrpc":"2.0","id":1,"result":"\ud800"}', 1, id="half of a surrogate pair"),
+        pytest.param(b'{"jsonrpc":"2.0","id":1,"result":123456789012345678901234567890}', 1, id="a long number"),
+        pytest.param(b'{"jsonrpc":"2.0","id":123456789012345678901,"result":1}', 123456789012345678901, id="long id"),
+        pytest.param(b'{"id":"a","result":1}', "a", id="no version"),
+        pytest.param(b'{"jsonrpc":"2.0","id":1,"result":null,"error":{}}', 1, id="result and error"),
+    ],
+)
+def test_an_answer_that_the_agent_reads_is_read_here_too(data: bytes, request_id: Any) -> None:
+    assert read_server(data) == [Message(Kind.RESPONSE, "", request_id, None, data, is_error=b"error" in data)]
+
+
+def test_a_batch_of_a_server_is_its_messages() -> None:
+    batch = [{"id": 1, "result": {}}, {"method": "a"}, []]
+    kinds = [
+        found.kind if isinstance(found, Message) else found.is_json for found in read_server(orjson.dumps(batch))
+    ]
+    assert kinds == [Kind.RESPONSE, Kind.NOTIFICATION, True]
+
+
+@pytest.mark.parametrize(
+    ("data", "ids"),
+    [
+        (b'{"id": 7, "result": NaN}', [7]),
+        (b'{"result":"' + b"x" * 10_000 + b'\xff","id":"a"}', ["a"]),
+        (b'Answering "id": 7', []),
+        (b'{"result": 1', []),
+    ],
+)
+def test_the_id_of_an_answer_that_cannot_be_read_is_looked_for(data: bytes, ids: list[Any]) -> None:
+    assert ids_within(data) == ids
+
+
+@given(st.binary())
+def test_no_text_makes_the_search_for_an_id_raise(data: bytes) -> None:
+    assert isinstance(ids_within(b"{" + data), list)

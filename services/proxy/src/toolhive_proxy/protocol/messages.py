@@ -1,0 +1,139 @@
+"""A JSON-RPC message beside its bytes, which travel on unchanged: what it is, and whom it concerns.
+
+`toolhive_common.mcp.jsonrpc` reads it, for the proxy as for the agent: what one of them takes care to preserve, the
+other must not drop.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from toolhive_common.mcp import jsonrpc
+from toolhive_common.mcp.jsonrpc import Id, is_id
+
+__all__ = ["Batch", "Invalid", "Kind", "Message", "ids_within", "read_client", "read_server"]
+
+_ID_IN_TEXT = re.compile(rb'"id"\s*:\s*(-?\d{1,18}\b|"[^"\\]{0,200}")')
+_END = 1024
+"""Bytes at each end of a message where its id is looked for: nobody writes it into the middle."""
+
+
+class Kind(Enum):
+    """The three kinds of messages."""
+
+    REQUEST = "request"
+    NOTIFICATION = "notification"
+    RESPONSE = "response"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message. Of a response, which may be large, nothing is kept but its bytes."""
+
+    kind: Kind
+    method: str
+    """Empty for a response."""
+    id: Id | None
+    """``None`` for a notification."""
+    params: dict[str, Any] | None
+    data: bytes
+    """The message as it came."""
+    is_error: bool = False
+    """Whether it is a response that tells an error."""
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The ``_meta`` of the parameters."""
+        found = self.params.get("_meta") if self.params else None
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def own_token(self) -> Id | None:
+        """The progress token that a request asks to be told progress under."""
+        return _id(self.meta.get("progressToken"))
+
+    @property
+    def told_token(self) -> Id | None:
+        """The progress token that a progress notification is about."""
+        return _id(self.params.get("progressToken")) if self.params else None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """An array of messages, which MCP had in one revision only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """Not a message."""
+
+    reason: str
+    is_json: bool
+    id: Id | None = None
+    """The id that it has nevertheless."""
+
+
+def read_client(data: bytes) -> Message | Batch | Invalid:
+    """Say what a client's body is. Clients are held to JSON-RPC: they learn of a mistake at once."""
+    try:
+        value = jsonrpc.parse(data)
+    except ValueError as error:
+        return Invalid(str(error), is_json=False)
+    if isinstance(value, list):
+        return Batch()
+    if isinstance(value, dict) and (fault := _fault(value)):
+        return Invalid(fault, is_json=True, id=_id(value.get("id")))
+    if isinstance(value, dict) and "error" in value and "method" not in value and value.get("id") is None:
+        return Message(Kind.RESPONSE, "", None, None, data, is_error=True)  # to a request that it could not read
+    return _message(value, data)
+
+
+def _fault(value: dict[str, Any]) -> str:
+    if value.get("jsonrpc") != "2.0":
+        return '"jsonrpc" must be "2.0"'
+    if "method" not in value and ("error" in value) == ("result" in value):
+        return 'a message has either "method", "result" or "error"'
+    if not isinstance(value.get("params"), dict | None):
+        return '"params" must be an object'
+    return ""
+
+
+def read_server(data: bytes) -> list[Message | Invalid]:
+    """Say what a server sent: one message, or a batch of them. Servers are held to little: their clients wait."""
+    try:
+        value = jsonrpc.parse(data)
+    except ValueError as error:
+        return [Invalid(str(error), is_json=False)]
+    if isinstance(value, list):
+        return [_message(part, jsonrpc.encode(part)) for part in value]
+    return [_message(value, data)]
+
+
+def _message(value: Any, data: bytes) -> Message | Invalid:
+    match jsonrpc.classify(value):
+        case jsonrpc.Request(request_id, method, raw):
+            return Message(Kind.REQUEST, method, request_id, _params(raw.get("params")), data)
+        case jsonrpc.Notification(method, raw):
+            return Message(Kind.NOTIFICATION, method, None, _params(raw.get("params")), data)
+        case jsonrpc.Response(request_id) as response:
+            return Message(Kind.RESPONSE, "", request_id, None, data, is_error=response.is_error)
+        case jsonrpc.Invalid(_, reason):
+            return Invalid(reason, is_json=True, id=_id(value.get("id")) if isinstance(value, dict) else None)
+
+
+def ids_within(data: bytes) -> list[Id]:
+    """Ids that a text which cannot be read seems to have: its call can then be failed before its time is up."""
+    if not data.lstrip().startswith(b"{"):
+        return []
+    ends = data if len(data) <= 2 * _END else data[:_END] + b"\n" + data[-_END:]
+    found = [match.group(1) for match in _ID_IN_TEXT.finditer(ends)]
+    return [text[1:-1].decode(errors="replace") if text.startswith(b'"') else int(text) for text in found]
+
+
+def _params(value: object) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
+
+
+def _id(value: object) -> Id | None:
+    return value if is_id(value) else None
