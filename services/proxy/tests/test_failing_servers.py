@@ -194,6 +194,28 @@ async def test_an_sse_server_cannot_send_its_clients_elsewhere(
     assert text in reply.json()["error"]["message"]
 
 
+async def test_an_sse_server_that_never_ends_its_answer_to_a_message_is_a_timeout(
+    fleet: Fleet, start_proxy: StartProxy
+) -> None:
+    proxy = await start_proxy(proxy_request_timeout=0.3)
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head, _ = await read_request(reader)
+        if head.startswith(b"GET"):
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\nevent: endpoint\ndata: /m\n\n")
+        else:
+            writer.write(b"HTTP/1.1 202 Accepted\r\ncontent-length: 10\r\n\r\nhalf")
+        await reader.read(-1)
+
+    async with scripted(script) as port:
+        await fleet.http("slow", port, Transport.SSE)
+        await proxy.until("slow", 200)
+        async with asyncio.timeout(10):
+            reply = await proxy.post("slow", call("echo", request_id="a"))
+    assert reply.status_code == 504
+    assert reply.json()["id"] == "a"
+
+
 async def test_an_sse_server_that_dies_fails_the_call_and_ends_the_session(fleet: Fleet, proxy: Proxy) -> None:
     streams: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
     answers = {

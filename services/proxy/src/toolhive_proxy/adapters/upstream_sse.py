@@ -10,7 +10,7 @@ from toolhive_proxy.adapters.upstream_http import UpstreamHttp, UpstreamResponse
 from toolhive_proxy.errors import LinkBrokenError, UpstreamError
 from toolhive_proxy.models.links import Receiver
 from toolhive_proxy.models.routes import Origin
-from toolhive_proxy.models.upstream import UpstreamRequest
+from toolhive_proxy.models.upstream import UpstreamRequest, UpstreamTrouble
 from toolhive_proxy.protocol.sse import EventTooLargeError, SseEvent, SseParser
 
 __all__ = ["SseLink"]
@@ -27,7 +27,7 @@ class SseLink:
     max_event
         Largest message in bytes.
     patience
-        Seconds for the server to tell where messages go.
+        Seconds for the server to tell where messages go, and to take each of them.
     """
 
     def __init__(
@@ -62,12 +62,23 @@ class SseLink:
             raise
 
     async def send(self, data: bytes) -> None:
-        """POST one message."""
+        """POST one message.
+
+        Raises
+        ------
+        ToolHiveError
+            The server did not take it, or not in time.
+        """
         target = await self._endpoint
         request = UpstreamRequest("POST", target, [(b"content-type", b"application/json")], data, safe=False)
-        async with self._http.request(self._origin, request) as response:
-            async for _ in response.body:
-                pass
+        try:
+            # Around all of it: a server may begin its answer in time and then never end it.
+            async with asyncio.timeout(self._patience), self._http.request(self._origin, request) as response:
+                async for _ in response.body:
+                    pass
+        except TimeoutError as error:
+            detail = f"it did not take a message within {self._patience:g} s"
+            raise UpstreamError(UpstreamTrouble.SILENT, detail) from error
         if response.status >= 400:  # noqa: PLR2004  # what HTTP calls an error
             raise LinkBrokenError(f"the server refused the message with HTTP status {response.status}")
 

@@ -11,10 +11,11 @@ from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.eras import SUPPORTED_VERSIONS
 from toolhive_common.mcp.jsonrpc import Code, notification_body, request_body
 from toolhive_proxy.decisions.post_verdict import PostAction, Refusal, judge_session, judge_session_post
-from toolhive_proxy.errors import IdInUseError
+from toolhive_proxy.errors import IdInUseError, UpstreamError
 from toolhive_proxy.models.outcomes import Accepted, Answer
 from toolhive_proxy.models.replies import Failure, Reply
 from toolhive_proxy.models.routes import Route
+from toolhive_proxy.models.upstream import UpstreamTrouble
 from toolhive_proxy.protocol.messages import Kind, Message
 from toolhive_proxy.services.message_stream import MessageStream
 from toolhive_proxy.services.session import Session
@@ -87,6 +88,8 @@ class SessionCalls:
         except IdInUseError as error:
             return Refusal(HTTPStatus.BAD_REQUEST, Code.INVALID_REQUEST, error.message, message.id)
         except ToolHiveError as error:
+            if isinstance(error, UpstreamError) and error.trouble is UpstreamTrouble.SILENT:
+                return timeout_failure(self._patience)
             return Failure(HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVER_ERROR, error.message)
 
     async def _act(
