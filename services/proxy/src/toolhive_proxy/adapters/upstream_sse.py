@@ -1,7 +1,6 @@
 """A session with a server of the legacy HTTP+SSE transport: one event stream in, POSTs out."""
 
 import asyncio
-from contextlib import suppress
 from urllib.parse import urljoin, urlsplit
 
 import structlog
@@ -84,10 +83,15 @@ class SseLink:
 
     async def close(self) -> None:
         """Close the stream."""
-        if self._reading is not None and self._reading is not asyncio.current_task():
-            self._reading.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reading
+        try:
+            if self._reading is not None and self._reading is not asyncio.current_task():
+                self._reading.cancel()
+                # Not awaited itself: its end and a cancellation of whoever closes would look the same.
+                await asyncio.wait([self._reading])
+        finally:
+            self._close_endpoint()
+
+    def _close_endpoint(self) -> None:
         if self._endpoint.done() and not self._endpoint.cancelled():
             self._endpoint.exception()  # it was told to whoever opened; nobody else waits
         self._endpoint.cancel()
