@@ -1,6 +1,7 @@
 """Sessions whose server is a queue: what needs a clock, or a client that reads slowly."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -73,7 +74,7 @@ def store(clock: FakeClock, links: QueueLinks, told: Told) -> SessionStore:
     return SessionStore(
         links,  # type: ignore[arg-type]  # has what is used
         told,  # type: ignore[arg-type]  # the same
-        limits=StreamLimits(messages=2, size=100, patience=0.05),
+        limits=StreamLimits(messages=200, size=10_000, patience=0.05),
         ttl=timedelta(hours=2),
         now=clock,
         new_id=lambda: f"session{next(numbers)}",
@@ -139,6 +140,22 @@ async def test_a_servers_request_that_is_dropped_is_answered(store: SessionStore
     assert [(message["id"], message["error"]["code"]) for message in links.opened[0].sent] == [(0, -32601)]
 
 
+async def test_what_waits_for_a_get_stream_is_bounded_in_bytes(store: SessionStore, links: QueueLinks) -> None:
+    session = await store.open(ROUTE)
+    for number in range(8):
+        await session.take(
+            orjson.dumps({"jsonrpc": "2.0", "id": number, "method": "roots/list", "params": {"x": "x" * 3000}})
+        )
+    stream = session.listen()
+    assert [orjson.loads(item.data)["id"] async for item in _items(stream, 0.01)] == [5, 6, 7]
+    assert [message["id"] for message in links.opened[0].sent] == [0, 1, 2, 3, 4]
+    for _ in range(3):  # what was read counts no more
+        session.stop_listening(stream)
+        await session.take(orjson.dumps({"jsonrpc": "2.0", "method": "a", "params": {"x": "x" * 9000}}))
+        stream = session.listen()
+        assert len([item async for item in _items(stream, 0.01)]) == 1
+
+
 async def test_garbage_from_the_server_is_passed_over(store: SessionStore) -> None:
     session = await store.open(ROUTE)
     stream = await session.call(a_call(), streams=False)
@@ -200,6 +217,7 @@ async def test_a_message_larger_than_the_limit_passes_alone() -> None:
     assert await stream.get(1) == Reply(b"x" * 1000, final=True)
 
 
-async def _items(stream: MessageStream) -> Any:
-    while (item := await stream.get(5)) is not None:
-        yield item
+async def _items(stream: MessageStream, seconds: float = 5) -> Any:
+    with suppress(TimeoutError):
+        while (item := await stream.get(seconds)) is not None:
+            yield item

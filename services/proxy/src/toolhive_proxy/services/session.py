@@ -22,6 +22,7 @@ __all__ = ["Session", "SessionIdentity"]
 
 _log = structlog.get_logger(__name__)
 _BACKLOG = 100
+"""Messages; their bytes are bounded as a stream's are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Session:
         self._attachments: dict[CallKey, str] = {}
         self._listener: MessageStream | None = None
         self._backlog: deque[_Kept] = deque()
+        self._backlog_size = 0
 
     @property
     def busy(self) -> bool:
@@ -159,7 +161,9 @@ class Session:
             self._listener.close()
         self._listener = stream = MessageStream(self._limits)
         while self._backlog and not stream.closed:
-            stream.offer(self._backlog.popleft().reply)
+            kept = self._backlog.popleft()
+            self._backlog_size -= len(kept.reply.data)
+            stream.offer(kept.reply)
         return stream
 
     def stop_listening(self, stream: MessageStream) -> None:
@@ -215,12 +219,16 @@ class Session:
         await stream.put(reply)
 
     async def _keep(self, message: Message, reply: Reply) -> None:
-        if len(self._backlog) == _BACKLOG:
+        while self._backlog and (
+            len(self._backlog) >= _BACKLOG or self._backlog_size + len(reply.data) > self._limits.size
+        ):
             await self._drop_oldest()
         self._backlog.append(_Kept(reply, message.id))
+        self._backlog_size += len(reply.data)
 
     async def _drop_oldest(self) -> None:
         dropped = self._backlog.popleft()
+        self._backlog_size -= len(dropped.reply.data)
         if dropped.request_id is not None:
             await self._refuse(dropped.request_id)
 
