@@ -13,7 +13,7 @@ from toolhive_common.schemas.events import EventType
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_common.testing.clock import FakeClock
 from toolhive_common.testing.factories import a_run_config
-from toolhive_proxy.errors import IdInUseError, StreamClosedError
+from toolhive_proxy.errors import IdInUseError, SessionsFullError, StreamClosedError
 from toolhive_proxy.models.links import Receiver
 from toolhive_proxy.models.replies import Failure, Reply
 from toolhive_proxy.models.routes import Route
@@ -76,6 +76,7 @@ def store(clock: FakeClock, links: QueueLinks, told: Told) -> SessionStore:
         told,  # type: ignore[arg-type]  # the same
         limits=StreamLimits(messages=200, size=10_000, patience=0.05),
         ttl=timedelta(hours=2),
+        max_sessions=3,
         now=clock,
         new_id=lambda: f"session{next(numbers)}",
     )
@@ -110,6 +111,27 @@ async def test_a_session_with_an_open_stream_does_not_expire(store: SessionStore
     clock.advance(timedelta(hours=9))
     await store.reap()
     assert len(store) == 1
+
+
+async def test_the_session_left_alone_for_longest_makes_room(store: SessionStore, clock: FakeClock) -> None:
+    sessions = []
+    for _ in range(3):
+        sessions.append(await store.open(ROUTE))
+        clock.advance(timedelta(minutes=5))
+    sessions[0].listen()
+    newest = await store.open(ROUTE)
+    kept = [session for session in [*sessions, newest] if store.find(ROUTE.key, session.identity.id)]
+    assert kept == [sessions[0], sessions[2], newest]
+
+
+async def test_sessions_in_use_are_not_ended_for_another(store: SessionStore, links: QueueLinks) -> None:
+    for _ in range(3):
+        await store.open(ROUTE)
+    with pytest.raises(SessionsFullError, match="TOOLHIVE_PROXY_MAX_SESSIONS"):
+        await store.open(ROUTE)
+    assert len(links.opened) == len(store) == 3
+    other = Route(WorkloadKey.default("other"), 1, a_run_config().transport, a_run_config())
+    assert await store.open(other)
 
 
 async def test_an_id_in_use_is_refused_and_free_again_after_its_answer(store: SessionStore) -> None:

@@ -146,6 +146,21 @@ async def test_a_deleted_session_is_gone_and_the_agent_is_told(fleet: Fleet, pro
         assert await server.ended.get() == session
 
 
+async def test_a_workload_with_too_many_sessions_says_so_and_when_to_come_back(
+    fleet: Fleet, start_proxy: StartProxy
+) -> None:
+    await fleet.stdio("time")
+    proxy = await start_proxy(proxy_max_sessions=1)
+    await proxy.until("time", 200)
+    session = await proxy.open_session("time")
+    answer = await proxy.post("time", initialize())
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert "has 1 open sessions" in answer.json()["error"]["message"]
+    await proxy.http.delete("/time/mcp", headers={"mcp-session-id": session})
+    assert (await proxy.post("time", initialize())).status_code == 200
+
+
 async def test_a_session_of_one_workload_is_unknown_to_another(fleet: Fleet, proxy: Proxy) -> None:
     await fleet.stdio("time")
     await fleet.stdio("other")

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     proxy_session_ttl: _Seconds = 7200.0
     """Seconds after which a session that nobody uses ends."""
 
+    proxy_max_sessions: int = Field(default=1000, gt=0)
+    """Sessions of one workload that are open at once."""
+
     @property
     def request_timeout(self) -> timedelta:
         """`proxy_request_timeout` with its unit."""

@@ -8,6 +8,7 @@ ToolHiveError
   BodyTooLargeError   a request is over the limit
   SlowClientError     a client does not read
   ClientLeftError     a client is gone
+  SessionsFullError   a workload has as many sessions as it may
 """
 
 from toolhive_common.errors import ErrorCode, ToolHiveError
@@ -18,6 +19,7 @@ __all__ = [
     "ClientLeftError",
     "IdInUseError",
     "LinkBrokenError",
+    "SessionsFullError",
     "SlowClientError",
     "StreamClosedError",
     "UpstreamError",
@@ -73,6 +75,17 @@ class SlowClientError(ToolHiveError):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(ErrorCode.TIMEOUT, f"the client read nothing for {seconds:g} s")
+
+
+class SessionsFullError(ToolHiveError):
+    """A workload has as many sessions as it may, and all are in use."""
+
+    def __init__(self, workload: str, limit: int) -> None:
+        super().__init__(
+            ErrorCode.SERVER_NOT_READY,
+            f"the workload {workload!r} has {limit} open sessions, which is the limit; try again later, have clients "
+            "end sessions that they do not need, or raise TOOLHIVE_PROXY_MAX_SESSIONS",
+        )
 
 
 class ClientLeftError(ToolHiveError):

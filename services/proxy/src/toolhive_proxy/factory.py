@@ -83,6 +83,7 @@ def build(settings: Settings, bus: Bus) -> Parts:
         teller,
         limits=StreamLimits(size=settings.proxy_max_message),
         ttl=settings.session_ttl,
+        max_sessions=settings.proxy_max_sessions,
         now=_now,
         new_id=_new_id,
     )

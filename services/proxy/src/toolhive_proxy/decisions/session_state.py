@@ -8,7 +8,7 @@ from enum import Enum
 from toolhive_common.mcp.jsonrpc import Id
 from toolhive_proxy.protocol.messages import Kind, Message
 
-__all__ = ["CallKey", "Elsewhere", "OpenCall", "call_key", "destination", "is_expired"]
+__all__ = ["CallKey", "Elsewhere", "OpenCall", "call_key", "destination", "is_expired", "least_missed"]
 
 CallKey = tuple[bool, Id]
 """An id with its type, since ``1`` and ``True`` are equal to Python and ``1`` and ``"1"`` must not be to us."""
@@ -83,6 +83,20 @@ def _owner(token: Id | None, calls: Mapping[CallKey, OpenCall]) -> CallKey | Non
         ),
         None,
     )
+
+
+def least_missed(last_used: Mapping[str, datetime], *, now: datetime, idle: timedelta) -> str | None:
+    """Tell which session makes room for another: the one left alone for longest, if it was for long enough.
+
+    Parameters
+    ----------
+    last_used
+        Of the sessions that are not busy, by id.
+    idle
+        Time that a session may expect to be kept, room or not.
+    """
+    oldest = min(last_used, key=last_used.__getitem__, default=None)
+    return oldest if oldest is not None and now - last_used[oldest] >= idle else None
 
 
 def is_expired(*, last_used: datetime, busy: bool, now: datetime, ttl: timedelta) -> bool:

@@ -142,5 +142,6 @@ async def _refuse_route(exchange: Exchange, found: Unavailable | Unknown) -> Non
             text = f"there is no workload {name[:120]!r}; `thv list --all` shows those there are"
             await exchange.refuse(Failure(HTTPStatus.NOT_FOUND, Code.INVALID_REQUEST, text))
         case Unavailable():
-            failure = Failure(HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVER_ERROR, found.reason)
-            await exchange.refuse(failure, headers=[(b"retry-after", b"%d" % found.retry_after)])
+            await exchange.refuse(
+                Failure(HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVER_ERROR, found.reason, found.retry_after)
+            )

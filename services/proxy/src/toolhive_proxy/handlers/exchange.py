@@ -77,9 +77,12 @@ class Exchange:
         """Answer with a JSON text or with nothing."""
         await self.send(json_answer(status, body, headers=list(headers)))
 
-    async def refuse(self, refusal: Refusal | Failure, *, headers: Iterable[Header] = ()) -> None:
+    async def refuse(self, refusal: Refusal | Failure) -> None:
         """Answer with a JSON-RPC error."""
         data = refusal.data if isinstance(refusal, Refusal) else None
+        lines: list[Header] = []
+        if isinstance(refusal, Failure) and refusal.retry_after is not None:
+            lines.append((b"retry-after", b"%d" % refusal.retry_after))
         await self.send(
             error_answer(
                 refusal.status,
@@ -87,7 +90,7 @@ class Exchange:
                 refusal.message,
                 request_id=self.request_id,
                 data=data,
-                headers=list(headers),
+                headers=lines,
             )
         )
 

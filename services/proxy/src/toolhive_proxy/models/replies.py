@@ -25,3 +25,5 @@ class Failure:
     code: int
     """JSON-RPC error code."""
     message: str
+    retry_after: int | None = None
+    """Seconds after which it is worth another try, where that can be said."""

@@ -11,7 +11,7 @@ from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.eras import SUPPORTED_VERSIONS
 from toolhive_common.mcp.jsonrpc import Code, notification_body, request_body
 from toolhive_proxy.decisions.post_verdict import PostAction, Refusal, judge_session, judge_session_post
-from toolhive_proxy.errors import IdInUseError, UpstreamError
+from toolhive_proxy.errors import IdInUseError, SessionsFullError, UpstreamError
 from toolhive_proxy.models.outcomes import Accepted, Answer
 from toolhive_proxy.models.replies import Failure, Reply
 from toolhive_proxy.models.routes import Route
@@ -24,6 +24,8 @@ from toolhive_proxy.services.session_store import SessionStore
 __all__ = ["OpenedCall", "OpenedStream", "Outcome", "PostFacts", "SessionCalls", "timeout_failure"]
 
 _HANDSHAKE_ID = "toolhive-handshake"
+_WHEN_FULL = 30
+"""Seconds after which a workload may have room for another session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class SessionCalls:
             return timeout_failure(self._patience)
         except IdInUseError as error:
             return Refusal(HTTPStatus.BAD_REQUEST, Code.INVALID_REQUEST, error.message, message.id)
+        except SessionsFullError as error:
+            return Failure(HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVER_ERROR, error.message, _WHEN_FULL)
         except ToolHiveError as error:
             if isinstance(error, UpstreamError) and error.trouble is UpstreamTrouble.SILENT:
                 return timeout_failure(self._patience)

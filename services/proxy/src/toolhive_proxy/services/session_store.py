@@ -10,7 +10,8 @@ from toolhive_common.schemas.events import EventType
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_proxy.decisions.routing_table import Change, Reattached, Went, outlives
-from toolhive_proxy.decisions.session_state import is_expired
+from toolhive_proxy.decisions.session_state import is_expired, least_missed
+from toolhive_proxy.errors import SessionsFullError
 from toolhive_proxy.models.routes import Lookup, Route, Unknown
 from toolhive_proxy.services.event_teller import EventTeller
 from toolhive_proxy.services.links import Links
@@ -20,6 +21,8 @@ from toolhive_proxy.services.session import Session, SessionIdentity
 __all__ = ["SessionStore"]
 
 _log = structlog.get_logger(__name__)
+_SPARED = timedelta(minutes=10)
+"""A session used within it is not ended to make room for another."""
 _REATTACHED = "the connection to the server was restarted; call again"
 
 
@@ -32,6 +35,9 @@ class SessionStore:
         Makes ids that nobody can guess: knowing one is being let in.
     ttl
         Time after which a session that nobody uses ends.
+    max_sessions
+        Sessions of one workload. Each holds a subscription and its messages: clients that come and never end theirs
+        must not fill the memory.
     """
 
     def __init__(
@@ -41,6 +47,7 @@ class SessionStore:
         *,
         limits: StreamLimits,
         ttl: timedelta,
+        max_sessions: int,
         now: Callable[[], datetime],
         new_id: Callable[[], str],
     ) -> None:
@@ -48,6 +55,7 @@ class SessionStore:
         self._teller = teller
         self._limits = limits
         self._ttl = ttl
+        self._max_sessions = max_sessions
         self._now = now
         self._new_id = new_id
         self._sessions: dict[str, Session] = {}
@@ -62,9 +70,12 @@ class SessionStore:
 
         Raises
         ------
+        SessionsFullError
+            The workload has as many as it may.
         ToolHiveError
             The server or NATS cannot be reached.
         """
+        self._make_room(route.key)
         identity = SessionIdentity(self._new_id(), route.key, route.revision, route.run_config, one_shot)
         session = Session(identity, self._limits, now=self._now(), on_lost=self._on_lost)
         self._sessions[identity.id] = session
@@ -74,6 +85,18 @@ class SessionStore:
             self._sessions.pop(identity.id, None)
             raise
         return session
+
+    def _make_room(self, key: WorkloadKey) -> None:
+        mine = [session for session in self._sessions.values() if session.identity.key == key]
+        if len(mine) < self._max_sessions:
+            return
+        idle = {session.identity.id: session.last_used for session in mine if not session.busy}
+        oldest = least_missed(idle, now=self._now(), idle=_SPARED)
+        if oldest is None:
+            raise SessionsFullError(key.name, self._max_sessions)
+        leaving = self._sessions[oldest]
+        self._forget(leaving, "it made room for another session")
+        self._lost.put_nowait(leaving)
 
     def announce(self, session: Session, client: str) -> None:
         """Tell that the handshake of a session was done."""
