@@ -12,7 +12,7 @@ from toolhive_common.access import Role
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus, BusSettings
 from toolhive_common.messaging.events import EventLog
-from toolhive_common.schemas.state import DesiredWorkload, ObservedWorkload
+from toolhive_common.schemas.state import DesiredWorkload, ObservedWorkload, SyncMarker
 from toolhive_proxy.adapters.upstream_http import UpstreamHttp
 from toolhive_proxy.adapters.upstream_stdio import StdioLinks
 from toolhive_proxy.config import Settings
@@ -88,7 +88,9 @@ def build(settings: Settings, bus: Bus) -> Parts:
         new_id=_new_id,
     )
     directory = Directory(
-        Bucket(bus, subjects.DESIRED_BUCKET, DesiredWorkload), Bucket(bus, subjects.OBSERVED_BUCKET, ObservedWorkload)
+        Bucket(bus, subjects.DESIRED_BUCKET, DesiredWorkload),
+        Bucket(bus, subjects.OBSERVED_BUCKET, ObservedWorkload),
+        Bucket(bus, subjects.DESIRED_BUCKET, SyncMarker),
     )
     return Parts(
         bus=bus,

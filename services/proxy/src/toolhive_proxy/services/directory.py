@@ -1,15 +1,17 @@
 """The workloads that the proxy knows of, kept up to date from both buckets."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import structlog
 
 from toolhive_common import subjects
-from toolhive_common.messaging.bucket import Bucket, Snapshot
+from toolhive_common.errors import ToolHiveError
+from toolhive_common.messaging.bucket import Bucket, Snapshot, Updated
 from toolhive_common.schemas.base import Wire
-from toolhive_common.schemas.state import DesiredWorkload, ObservedWorkload, WorkloadKey
+from toolhive_common.schemas.state import DesiredWorkload, ObservedWorkload, SyncMarker, WorkloadKey
 from toolhive_proxy.decisions.routing_table import Change, changes_between, lookup
+from toolhive_proxy.decisions.snapshots import is_whole, merged
 from toolhive_proxy.models.routes import Lookup, Unavailable, Unknown
 
 __all__ = ["Directory", "Listener"]
@@ -18,16 +20,30 @@ _log = structlog.get_logger(__name__)
 _NAMESPACE = "default"
 """The namespace that clients' paths are about: a path has no place for another."""
 
+_BY_HAND = 30
+"""Seconds until another try is worth it where somebody has to act."""
+
 V = TypeVar("V", bound=Wire)
 Listener = Callable[[list[Change], Mapping[str, Lookup]], None]
 """Told what changed, and the whole table after it."""
 
 
 class Directory:
-    """Answers where a workload's requests go. A lookup is one dictionary access."""
+    """Answers where a workload's requests go. A lookup is one dictionary access.
 
-    def __init__(self, desired: Bucket[DesiredWorkload], observed: Bucket[ObservedWorkload]) -> None:
+    Parameters
+    ----------
+    markers
+        The bucket of what is declared, for its `SyncMarker`.
+    """
+
+    def __init__(
+        self, desired: Bucket[DesiredWorkload], observed: Bucket[ObservedWorkload], markers: Bucket[SyncMarker]
+    ) -> None:
         self._desired_bucket = desired
+        self._markers = markers
+        self._marker: SyncMarker | None = None
+        self._unreadable: frozenset[str] = frozenset()
         self._observed_bucket = observed
         self._desired: dict[str, DesiredWorkload] = {}
         self._observed: dict[str, ObservedWorkload] = {}
@@ -51,6 +67,13 @@ class Directory:
                 "check that both run and try again",
                 2,
             )
+        if name in self._unreadable:
+            return Unavailable(
+                WorkloadKey(namespace=_NAMESPACE, name=name),
+                f"the workload {name!r} was declared by a later version, which this proxy cannot read; "
+                "upgrade the proxy",
+                _BY_HAND,
+            )
         return Unknown(name)
 
     def tell(self, listener: Listener) -> None:
@@ -63,25 +86,40 @@ class Directory:
 
     async def watch_desired(self) -> None:
         """Follow what is declared, for ever."""
-        await self._watch(self._desired_bucket, self._desired, "desired")
+        async for change in self._desired_bucket.watch():
+            if isinstance(change, Snapshot):
+                self._unreadable = _names(change.unreadable)
+                before, self._marker = self._marker, await self._read_marker()
+                self._take(change, self._desired, "desired", whole=is_whole(before, self._marker))
+            else:
+                self._unreadable -= {_name(change.key)}
+                self._take(change, self._desired, "desired")
 
     async def watch_observed(self) -> None:
         """Follow what the agents see, for ever."""
-        await self._watch(self._observed_bucket, self._observed, "observed")
+        async for change in self._observed_bucket.watch():
+            self._take(change, self._observed, "observed")
 
-    async def _watch(self, bucket: Bucket[V], known: dict[str, V], label: str) -> None:
-        async for change in bucket.watch():
-            if isinstance(change, Snapshot):
-                known.clear()
-                known.update({name: value for key, value in change.values.items() if (name := _name(key))})
-                self._read.add(label)
-                self._apply({*self._table, *self._desired})
-            elif name := _name(change.key):
-                if change.value is None:
-                    known.pop(name, None)
-                else:
-                    known[name] = change.value
-                self._apply({name})
+    async def _read_marker(self) -> SyncMarker | None:
+        try:
+            return await self._markers.get(subjects.SYNCED_KEY)
+        except ToolHiveError:  # the next look at the bucket reads it again
+            return None
+
+    def _take(self, change: Snapshot[V] | Updated[V], known: dict[str, V], label: str, *, whole: bool = True) -> None:
+        if isinstance(change, Snapshot):
+            found = {name: value for key, value in change.values.items() if (name := _name(key))}
+            merged_values = merged(known, found, _names(change.unreadable), whole=whole)
+            known.clear()
+            known.update(merged_values)
+            self._read.add(label)
+            self._apply({*self._table, *self._desired})
+        elif name := _name(change.key):
+            if change.value is None:
+                known.pop(name, None)
+            else:
+                known[name] = change.value
+            self._apply({name})
 
     def _apply(self, names: set[str]) -> None:
         if len(self._read) < 2:  # noqa: PLR2004  # half of the truth would say that nothing runs
@@ -95,6 +133,10 @@ class Directory:
                 self._table[name] = value
         for listener in self._listeners:
             listener(changes, self._table)
+
+
+def _names(keys: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for key in keys if (name := _name(key)))
 
 
 def _name(key: str) -> str:
