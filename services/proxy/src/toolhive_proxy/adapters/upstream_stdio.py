@@ -63,7 +63,11 @@ class StdioLinks:
         return StdioLink(self, McpFrameSubject(key, session, "in"), subscription)
 
     async def send(self, subject: McpFrameSubject, data: bytes) -> None:
-        """Send one message; if nobody takes it, the session's receiver is told."""
+        """Send one message; if nobody takes it, the session's receiver is told.
+
+        A frame is the bare JSON-RPC message and carries no correlation id: the agent's log lines about it name the
+        workload and the session, not the ``X-Request-Id`` of the request that brought it.
+        """
         await self._channel.send(subject, data, confirm=True)
 
     async def end(self, subject: McpFrameSubject, subscription: Subscription) -> None:
