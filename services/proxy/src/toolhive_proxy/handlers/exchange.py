@@ -97,7 +97,8 @@ class Exchange:
 
 async def until_first(*ways: Coroutine[Any, Any, None]) -> None:
     """Run all until one ends, end the others, and raise what it raised."""
-    tasks = [asyncio.ensure_future(way) for way in ways]
+    # Owned, and ended, by this function. A task group would wrap what a way raises, and callers catch the cause.
+    tasks = [asyncio.create_task(way) for way in ways]  # noqa: TID251
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
