@@ -12,6 +12,9 @@ import pytest
 
 from toolhive_common import subjects
 from toolhive_common.messaging.events import EventLog
+from toolhive_common.schemas.runconfig import Transport
+from toolhive_common.schemas.state import ObservedPhase
+from toolhive_common.testing.factories import a_run_config
 from toolhive_common.testing.nats_server import NatsServer
 
 from .conftest import Fleet, Proxy, StartProxy, call, eventually, free_port
@@ -118,6 +121,21 @@ async def test_the_health_of_a_workload_is_in_toolhives_form(ready: Proxy) -> No
     answer = (await ready.http.get("/time/health")).json()
     assert answer["status"] == "healthy"
     assert answer["transport"] == "stdio"
+
+
+async def test_an_http_workload_is_healthy_only_while_it_has_a_route(fleet: Fleet, proxy: Proxy) -> None:
+    await fleet.declare("web", run_config=a_run_config("web", transport=Transport.STREAMABLE_HTTP))
+    for seen, status in (
+        ({"phase": ObservedPhase.STARTING, "endpoint": "http://127.0.0.1:9"}, 503),
+        ({"endpoint": "http://127.0.0.1:9"}, 200),
+        ({"endpoint": ""}, 503),
+        ({"endpoint": "http://127.0.0.1:9"}, 200),
+        ({"phase": ObservedPhase.UNHEALTHY, "endpoint": "http://127.0.0.1:9"}, 503),
+    ):
+        await fleet.observe("web", **seen)
+        await proxy.until("web", status)
+    await fleet.forget("web")
+    await proxy.until("web", 404)
 
 
 async def test_a_proxy_without_nats_starts_and_says_what_is_missing(
