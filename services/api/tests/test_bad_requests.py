@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import httpx
 import pytest
 
-from .support.harness import API, PlayedAgent
+from toolhive_common.testing.nats_server import NatsServer
+
+from .support.harness import API, PlayedAgent, running_api
 
 JSON = {"Content-Type": "application/json"}
 
@@ -46,6 +50,25 @@ async def test_a_page_of_another_site_is_refused(api: httpx.AsyncClient) -> None
         (str(api.base_url), 200),
     ]:
         assert (await api.get(API, headers={"Origin": origin})).status_code == status, origin
+
+
+async def test_a_page_that_made_its_own_name_stand_for_this_machine_is_refused(api: httpx.AsyncClient) -> None:
+    """DNS rebinding: Host and Origin agree with each other, and a GET has no Origin at all."""
+    for headers in ({"Host": "evil.example:8080"}, {"Host": "evil.example", "Origin": "http://evil.example"}):
+        for path in (API, "/api/v1beta/events", "/api/openapi.json", "/health"):
+            answer = await api.get(path, headers=headers)
+            assert (answer.status_code, "TOOLHIVE_ALLOWED_HOSTS" in answer.text) == (421, True), path
+        refused = await api.post(API, json={"name": "aa", "image": "bb"}, headers=headers)
+        assert refused.status_code == 421
+    for path in ("/healthz", "/readyz"):
+        assert (await api.get(path, headers={"Host": "10.0.0.7:8080"})).status_code == 200
+
+
+async def test_the_api_answers_to_names_of_the_settings_too(tmp_path: Path, nats: NatsServer) -> None:
+    async with running_api(tmp_path, nats, allowed_hosts="api, box.example") as api:
+        for host, status in [("api:8080", 200), ("box.example", 200), ("localhost:1", 200), ("other", 421)]:
+            assert (await api.get(API, headers={"Host": host})).status_code == status, host
+        assert (await api.get(API, headers={"Origin": "https://box.example"})).status_code == 200
 
 
 async def test_a_name_that_no_workload_can_have_is_400(api: httpx.AsyncClient) -> None:

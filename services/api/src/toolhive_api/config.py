@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     agent: str = "default"
     """Agent that new workloads go to."""
     events_kept: timedelta = timedelta(days=7)
+    allowed_hosts: str = ""
+    """Names that clients may call this API by, besides those of the own machine; separated by commas."""
     openapi: bool = True
     """Whether to serve ``/api/openapi.json`` and ``/api/doc``."""
 
@@ -37,6 +39,11 @@ class Settings(BaseSettings):
     def proxy_url(self) -> str:
         """The proxy's address without a slash at the end."""
         return self.proxy_public_url.rstrip("/")
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The allowed hosts, one by one."""
+        return tuple(self.allowed_hosts.split(","))
 
     @property
     def bus(self) -> BusSettings:

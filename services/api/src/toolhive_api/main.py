@@ -43,7 +43,7 @@ async def serve(settings: Settings) -> None:
     async with open_parts(settings) as parts:
         server = _Server(
             uvicorn.Config(
-                create_app(parts, openapi=settings.openapi),
+                create_app(parts, openapi=settings.openapi, allowed_hosts=settings.host_names),
                 host=settings.host,
                 port=settings.port,
                 log_config=None,

@@ -76,7 +76,7 @@ async def running_api(
     values = settings(folder, nats, **changes)
     patience = patience or Patience(settling=timedelta(milliseconds=300))
     async with open_parts(values, bus_settings=nats.settings(Role.API), patience=patience) as parts:
-        app = create_app(parts, openapi=values.openapi)
+        app = create_app(parts, openapi=values.openapi, allowed_hosts=values.host_names)
         server = _Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=1))
         async with background(server.serve):
             await eventually(lambda: _is(server.started))

@@ -1,5 +1,7 @@
 """The HTTP application."""
 
+from collections.abc import Collection
+
 from fastapi import APIRouter, FastAPI
 
 from toolhive_api.factory import Parts
@@ -11,17 +13,20 @@ from toolhive_api.middleware.body_limit import BodyLimit
 from toolhive_api.middleware.origin import OriginCheck
 from toolhive_api.middleware.request_id import RequestId
 from toolhive_common import __version__
+from toolhive_common.origin import OriginRule
 
 __all__ = ["create_app"]
 
 
-def create_app(parts: Parts, *, openapi: bool = True) -> FastAPI:
+def create_app(parts: Parts, *, openapi: bool = True, allowed_hosts: Collection[str] = ()) -> FastAPI:
     """Put the routes together.
 
     Parameters
     ----------
     openapi
         Whether to serve the description of the API and its reader.
+    allowed_hosts
+        Names that clients may call this API by, besides those of the own machine.
     """
     app = FastAPI(
         title="ToolHive for Python",
@@ -39,6 +44,6 @@ def create_app(parts: Parts, *, openapi: bool = True) -> FastAPI:
     add_error_answers(app)
     # The last one added is the first one that a request meets.
     app.add_middleware(BodyLimit)
-    app.add_middleware(OriginCheck)
+    app.add_middleware(OriginCheck, rule=OriginRule.for_hosts(allowed_hosts))
     app.add_middleware(RequestId)
     return app
