@@ -1,12 +1,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from toolhive_api.services.creation import Patience
 from toolhive_common.errors import ErrorCode
 from toolhive_common.schemas.runconfig import RunConfig
 from toolhive_common.schemas.state import DesiredPhase, ObservedPhase, WorkloadKey
@@ -194,6 +196,8 @@ async def test_of_two_creates_of_a_name_exactly_one_wins(api: httpx.AsyncClient,
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
+        (ErrorCode.INVALID_REQUEST, 400),
+        (ErrorCode.UNSUPPORTED_SETTING, 400),
         (ErrorCode.IMAGE_NOT_FOUND, 404),
         (ErrorCode.PACKAGE_NOT_FOUND, 404),
         (ErrorCode.CONTAINER_NAME_TAKEN, 409),
@@ -224,6 +228,22 @@ async def test_a_server_that_exits_at_once_is_created_and_in_error_and_its_name_
     assert shown["status_context"] == "it exited with code 1"
     assert (await create(api)).status_code == 201
     await has_status(api, "running")
+
+
+async def test_an_image_that_takes_too_long_is_504_and_the_work_goes_on(tmp_path: Path, nats: NatsServer) -> None:
+    async with (
+        running_api(tmp_path, nats, patience=Patience(image=timedelta(milliseconds=300))) as api,
+        playing_agent(nats) as agent,
+    ):
+        agent.pulling.clear()
+        late = await create(api)
+        assert (late.status_code, "the work goes on, `thv status time` tells" in late.text) == (504, True), late.text
+        streamed = await api.post(API, json={**REQUEST, "name": "two"}, headers={"Accept": "text/event-stream"})
+        name, error = list(parse_sse(streamed.text))[-1]
+        assert (name, error["status"], error["code"]) == ("error", 504, "timeout")
+        agent.pulling.set()
+        await has_status(api, "running")
+        await has_status(api, "running", "two")
 
 
 async def test_a_create_is_streamed_to_those_who_ask_for_it(api: httpx.AsyncClient, agent: PlayedAgent) -> None:

@@ -81,6 +81,8 @@ class Creation:
     def _last_step(self, record: WorkloadRecord, outcome: Outcome) -> Step:
         if isinstance(outcome, NeverStarted):
             return Failed(RejectedError(outcome.rejection))
+        if outcome is Progressing.WAIT:
+            return Failed(StillPreparingError(record.key.name, self._patience.image.total_seconds()))
         return Created(CreatedWorkload(name=record.key.name, port=self._port))
 
     async def _outcome(
@@ -90,6 +92,7 @@ class Creation:
         progress: "asyncio.Queue[Progress]",
         steps: "asyncio.Queue[Step]",
     ) -> Outcome:
+        # Nothing may be raised in this block on purpose: the group would wrap it, and nobody would know it again.
         async with asyncio.TaskGroup() as tasks:
             telling = tasks.create_task(_tell(record, progress, steps))
             try:
@@ -98,19 +101,17 @@ class Creation:
                 telling.cancel()
 
     async def _wait(self, record: WorkloadRecord, reports: "asyncio.Queue[ObservedWorkload]") -> Outcome:
+        """Follow the reports until they decide; `Progressing.WAIT` = the time is up and the image is not there."""
         loop = asyncio.get_running_loop()
-        seconds = self._patience.image.total_seconds()
         outcome: Outcome = Progressing.WAIT
         try:
-            async with asyncio.timeout(seconds) as deadline:
+            async with asyncio.timeout(self._patience.image.total_seconds()) as deadline:
                 while outcome in {Progressing.WAIT, Progressing.SETTLING}:
                     before, outcome = outcome, decide_outcome(await reports.get(), record.revision)
                     if outcome is Progressing.SETTLING and before is not Progressing.SETTLING:
                         deadline.reschedule(loop.time() + self._patience.settling.total_seconds())
         except TimeoutError:
-            if outcome is Progressing.SETTLING:
-                return Progressing.MADE
-            raise StillPreparingError(record.key.name, seconds) from None
+            return Progressing.MADE if outcome is Progressing.SETTLING else Progressing.WAIT
         return outcome
 
     async def _withdraw(self, record: WorkloadRecord, reports: "asyncio.Queue[ObservedWorkload]") -> None:
