@@ -5,7 +5,7 @@ from toolhive_common.errors import ErrorCode
 from toolhive_common.schemas.permissions import PermissionProfile
 
 
-@pytest.mark.parametrize("text", ["/a:/b", "/a:/b:ro", "/a:/b:rw", "volume:/b", "resource://x:/b"])
+@pytest.mark.parametrize("text", ["/a:/b", "/a:/b:ro", "/a:/b:rw", "volume:/b"])
 def test_a_mount_of_the_grammar_is_allowed(text: str) -> None:
     assert refuse_mounts([text], None) is None
 
@@ -24,8 +24,7 @@ def test_a_mount_of_the_grammar_is_allowed(text: str) -> None:
         "/$HOME:/c",
         "`a`:/c",
         "/a\x00:/c",
-        "resource://x",
-        "resource://:/b",
+        "://x:/b",
         "C:\\x:/b:/c",
     ],
 )
@@ -34,6 +33,13 @@ def test_any_other_mount_is_refused_and_named(text: str) -> None:
     assert rejection is not None
     assert rejection.code is ErrorCode.INVALID_MOUNT
     assert repr(text) in rejection.message
+
+
+@pytest.mark.parametrize("text", ["resource://x:/b", "resource://x", "resource://:/b", "volume+x://y:/b:ro"])
+def test_a_mount_of_a_resource_is_refused_by_name(text: str) -> None:
+    for rejection in (refuse_mounts([text], None), refuse_mounts([], PermissionProfile(read=("/a", text)))):
+        assert rejection is not None
+        assert (rejection.code, repr(text) in rejection.message) == (ErrorCode.UNSUPPORTED_SETTING, True)
 
 
 def test_a_profile_may_name_a_path_once() -> None:

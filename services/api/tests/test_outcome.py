@@ -20,6 +20,11 @@ def test_each_phase_has_its_outcome(phase: ObservedPhase, expected: Progressing)
     assert decide_outcome(an_observed(phase=phase), 1) is expected
 
 
+@pytest.mark.parametrize("code", [ErrorCode.INVALID_REQUEST, ErrorCode.UNSUPPORTED_SETTING])
+def test_what_the_agent_finds_wrong_in_a_request_refuses_it(code: ErrorCode) -> None:
+    assert isinstance(decide_outcome(an_observed(phase=ObservedPhase.ERROR, code=code), 1), NeverStarted)
+
+
 @pytest.mark.parametrize("code", [None, *ErrorCode])
 def test_only_causes_that_leave_nothing_behind_refuse_a_workload(code: ErrorCode | None) -> None:
     outcome = decide_outcome(an_observed(phase=ObservedPhase.ERROR, code=code, reason="so"), 1)

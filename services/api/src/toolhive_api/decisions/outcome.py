@@ -11,6 +11,8 @@ __all__ = ["NEVER_STARTED", "NeverStarted", "Outcome", "Progressing", "decide_ou
 
 NEVER_STARTED = frozenset(
     {
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.UNSUPPORTED_SETTING,
         ErrorCode.IMAGE_NOT_FOUND,
         ErrorCode.PACKAGE_NOT_FOUND,
         ErrorCode.IMAGE_BUILD_FAILED,
