@@ -57,7 +57,19 @@ def test_filters_are_the_apis_work(api: PlayedApi, thv: Thv) -> None:
         "type": "container.died",
         "from": "2026-01-02T03:04:05+01:00",
         "follow": "false",
+        "limit": "1000",
     }
+
+
+def test_all_pages_of_the_log_are_read(api: PlayedApi, thv: Thv) -> None:
+    full = [_message(number, "workload.running") for number in range(1, 1001)]
+    api.events = [full, [_message(1001, "workload.stopped")]]
+    done = thv("events", "--from", "1")
+    assert (done.code, len(done.out.splitlines())) == (0, 1001)
+    assert [(asked.query.get("from"), asked.headers.get("last-event-id")) for asked in api.asked] == [
+        ("1", None),
+        (None, "1000"),
+    ]
 
 
 def test_following_goes_on_after_a_broken_connection_with_the_last_event_seen(api: PlayedApi, thv: Thv) -> None:

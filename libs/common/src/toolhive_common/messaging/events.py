@@ -99,14 +99,19 @@ class EventLog:
         follow: bool = True,
         poll: timedelta = timedelta(milliseconds=250),
     ) -> AsyncGenerator[StoredEvent, None]:
-        """Tell all events from a place on; with ``follow`` also those to come, for ever.
+        """Tell all events from a place on; with ``follow`` also those to come, for as long as NATS answers.
 
-        The only state is the place, so a restart of NATS costs nothing but time.
+        The only state is the place: after an outage, a reader goes on from the one after the last event it was told.
+
+        Parameters
+        ----------
+        poll
+            How long to wait at the end of the log before looking again.
 
         Raises
         ------
         BusUnreachableError
-            NATS does not answer. When following: before the first event only.
+            NATS does not answer.
         """
         wanted = subject_filter or subjects.event_filter()
         place = max(start, 1)

@@ -19,6 +19,9 @@ from toolhive_common.schemas.events import EventType
 
 __all__ = ["event_routes"]
 
+_PAGE = 1000
+_MAX_PAGE = 10_000
+
 
 def event_routes(parts: Parts) -> APIRouter:
     """The route of events."""
@@ -32,16 +35,23 @@ def event_routes(parts: Parts) -> APIRouter:
         event_type: Annotated[EventType | None, Query(alias="type")] = None,
         start: Annotated[str, Query(alias="from", description="Sequence number, or RFC 3339 time")] = "",
         follow: bool = True,  # noqa: FBT001, FBT002  # FastAPI calls by name
+        limit: Annotated[
+            int, Query(ge=1, le=_MAX_PAGE, description="Events of one answer at most; for `follow=false`")
+        ] = _PAGE,
         last_event_id: Annotated[str, Header()] = "",
     ) -> Response:
-        """Events as server-sent events; with `Accept: application/json` and `follow=false` as an array."""
+        """Events as server-sent events; with `Accept: application/json` and `follow=false` as an array.
+
+        With `follow=false` an answer ends after `limit` events. One that holds as many as that may have been cut:
+        the next page begins at `from=<last sequence + 1>`.
+        """
         query = _query(
             workload, namespace, event_type=event_type, start=start, last_event_id=last_event_id, follow=follow
         )
         place = await parts.events.first_place(query)
         if follow:
             return _stream(_frames(parts.events.follow(query, place)))
-        found = await parts.events.stored(query, place)
+        found = await parts.events.stored(query, place, limit=limit)
         if "application/json" in request.headers.get("accept", ""):
             return Response(_array(found), media_type="application/json")
         return Response(b"".join(map(_frame, found)), media_type=SSE_MEDIA_TYPE)

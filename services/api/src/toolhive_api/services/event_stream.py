@@ -1,7 +1,8 @@
 """Reads the log of lifecycle events for clients, over any outage of NATS."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -35,7 +36,7 @@ class EventStream:
     def __init__(self, bus: Bus, log: EventLog, *, poll: timedelta = timedelta(milliseconds=200)) -> None:
         self._bus = bus
         self._log = log
-        self._poll = poll.total_seconds()
+        self._poll = poll
 
     async def first_place(self, query: EventQuery) -> int:
         """Find the sequence number to read from.
@@ -53,28 +54,36 @@ class EventStream:
             case FromSequence(sequence):
                 return resumed(max(sequence, 1), last=await self._log.last_sequence())
 
-    async def stored(self, query: EventQuery, start: int) -> list[StoredEvent]:
-        """Read what is there, from a place on.
+    async def stored(self, query: EventQuery, start: int, *, limit: int) -> list[StoredEvent]:
+        """Read what is there, from a place on, up to ``limit`` events.
 
         Raises
         ------
         BusUnreachableError
             NATS does not answer.
         """
-        return [stored async for stored in self._log.read(start, subject_filter=query.subject_filter, follow=False)]
+        found: list[StoredEvent] = []
+        async with aclosing(self._log.read(start, subject_filter=query.subject_filter, follow=False)) as events:
+            async for stored in events:
+                found.append(stored)  # a comprehension cannot stop
+                if len(found) == limit:
+                    break
+        return found
 
-    async def follow(self, query: EventQuery, start: int) -> AsyncIterator[StoredEvent]:
+    async def follow(self, query: EventQuery, start: int) -> AsyncGenerator[StoredEvent]:
         """Tell what is there and what is to come, for ever; an outage of NATS is waited for."""
         place = start
         while True:
             try:
-                async for stored in self._log.read(place, subject_filter=query.subject_filter, follow=False):
-                    place = stored.sequence + 1
-                    yield stored
-                await asyncio.sleep(self._poll)
+                async with aclosing(
+                    self._log.read(place, subject_filter=query.subject_filter, poll=self._poll)
+                ) as events:
+                    async for stored in events:
+                        place = stored.sequence + 1
+                        yield stored
             except BusUnreachableError:
                 await self._bus.wait_connected()
-                await asyncio.sleep(self._poll)
+                await asyncio.sleep(self._poll.total_seconds())
                 place = await self._after_outage(place)
 
     async def _after_outage(self, place: int) -> int:
