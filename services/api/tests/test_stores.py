@@ -1,5 +1,7 @@
 import asyncio
+import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -143,3 +145,28 @@ async def test_a_database_that_does_not_answer_is_named_as_the_cause(url: str) -
     with pytest.raises(StorageUnreachableError, match="TOOLHIVE_DATABASE_URL"):
         async with open_database(url):
             pass
+
+
+@pytest.mark.parametrize("method", ["transaction", "reading", "turn"])
+@pytest.mark.parametrize("error", [TimeoutError("of mine"), ConnectionResetError("of mine")])
+async def test_what_fails_meanwhile_is_not_taken_for_the_database(
+    database_url: str, method: str, error: Exception
+) -> None:
+    async with open_database(database_url) as database:
+        with pytest.raises(type(error), match="of mine"):
+            async with getattr(database, method)():
+                raise error
+        await put(database, a_record())  # nothing is left open
+
+
+async def test_a_statement_that_the_database_fails_is_named_as_the_cause(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+    async with open_database(url) as database:
+        async with database.reading() as transaction:
+            await transaction.ping()
+        with sqlite3.connect(tmp_path / "test.db") as other:
+            other.execute("DROP TABLE outbox")
+        other.close()
+        async with database.reading() as transaction:
+            with pytest.raises(StorageUnreachableError, match="no such table"):
+                await transaction.outbox.list()

@@ -1,16 +1,16 @@
 """The connection to the database, and transactions on it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from toolhive_api.adapters.database.connection import connected, translated
 from toolhive_api.adapters.database.migrate import upgrade
 from toolhive_api.adapters.database.stores import Transaction
 from toolhive_api.errors import StorageUnreachableError
@@ -39,9 +39,8 @@ class Database:
         StorageUnreachableError
             The database does not answer.
         """
-        with _translated():
-            async with self._engine.execution_options(toolhive_writes=True).begin() as connection:
-                yield Transaction(connection)
+        async with connected(self._engine.execution_options(toolhive_writes=True).begin()) as connection:
+            yield Transaction(connection)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
@@ -52,9 +51,8 @@ class Database:
         StorageUnreachableError
             The database does not answer.
         """
-        with _translated():
-            async with self._engine.connect() as connection:
-                yield Transaction(connection)
+        async with connected(self._engine.connect()) as connection:
+            yield Transaction(connection)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -72,10 +70,9 @@ class Database:
             if self._engine.dialect.name != "postgresql":
                 yield  # a file belongs to one process
                 return
-            with _translated():
-                async with self._engine.begin() as connection:
-                    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _TURN_LOCK})
-                    yield
+            async with connected(self._engine.begin()) as connection:
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _TURN_LOCK})
+                yield
 
     async def check(self) -> str:
         """Health check: empty while the database answers."""
@@ -105,7 +102,7 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     """
     engine = create_engine(url)
     try:
-        with _translated():
+        with translated():
             await upgrade(engine)
         yield Database(engine)
     finally:
@@ -141,22 +138,3 @@ def _begin_sqlite(connection: Connection) -> None:
     # wait its turn instead. This is also what lets exactly one of two creates of a name win.
     writes = connection.get_execution_options().get("toolhive_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, OSError) as error:
-        raise StorageUnreachableError(_cause(error)) from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise StorageUnreachableError(_cause(error)) from error
-        raise
-
-
-def _cause(error: Exception) -> str:
-    origin = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(error, SQLAlchemyError) and origin is None:
-        origin = error
-    return " ".join(str(origin).split())[:300] or type(origin).__name__

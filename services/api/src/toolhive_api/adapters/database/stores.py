@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from sqlalchemy import Row, and_, delete, insert, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from toolhive_api.adapters.database import tables
+from toolhive_api.adapters.database.connection import Connection
 from toolhive_api.models.records import OutboxEntry, OutboxKind, WorkloadRecord
 from toolhive_common.schemas.runconfig import RunConfig
 from toolhive_common.schemas.state import DesiredPhase, WorkloadKey
@@ -18,7 +18,7 @@ __all__ = ["OutboxStore", "Transaction", "WorkloadStore"]
 class WorkloadStore:
     """Workloads, by key."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def get(self, key: WorkloadKey) -> WorkloadRecord | None:
@@ -29,7 +29,7 @@ class WorkloadStore:
 
     async def get_for_change(self, key: WorkloadKey) -> WorkloadRecord | None:
         """Read one, and keep all others from changing it, or from making one of the name, until the end."""
-        if self._connection.dialect.name == "postgresql":
+        if self._connection.dialect == "postgresql":
             # A row that is not there yet cannot be locked; its name can.
             await self._connection.execute(
                 text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"),
@@ -64,7 +64,7 @@ class WorkloadStore:
 class OutboxStore:
     """What is still to be published."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, key: WorkloadKey, kind: OutboxKind, payload: str = "") -> None:
@@ -96,7 +96,7 @@ class OutboxStore:
 class Transaction:
     """The stores, on one transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.workloads = WorkloadStore(connection)
         self.outbox = OutboxStore(connection)
