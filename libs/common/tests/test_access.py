@@ -26,6 +26,7 @@ PUBLISH: dict[str, set[Role]] = {
     "toolhive.agent.default.logs": {Role.API},
     "$JS.API.STREAM.DELETE.TOOLHIVE_EVENTS": set(),
     "$JS.API.STREAM.CREATE.OTHER": set(),
+    "$SRV.PING": set(),
     "_INBOX_api.x": set(),
 }
 SUBSCRIBE: dict[str, set[Role]] = {
@@ -34,7 +35,7 @@ SUBSCRIBE: dict[str, set[Role]] = {
     "_INBOX_proxy.>": {Role.PROXY},
     "toolhive.mcp.default.time.*.in": {Role.AGENT},
     "toolhive.mcp.default.time.s.out": {Role.PROXY},
-    "toolhive.events.default.time.>": {Role.API, Role.SUBSCRIBER},
+    "toolhive.events.default.time.>": {Role.SUBSCRIBER},
     "$KV.toolhive_desired.>": set(),
     ">": set(),
 }

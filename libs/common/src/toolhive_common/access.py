@@ -98,9 +98,8 @@ def access_of(role: Role) -> Access:
                     *_write_bucket(subjects.OBSERVED_BUCKET),
                     "toolhive.events.*.*.workload.*",
                     f"{subjects.agent_service('*')}.>",
-                    _MICRO,
                 ),
-                subscribe=(own_inbox, subjects.progress_subject(), _EVENTS),
+                subscribe=(own_inbox, subjects.progress_subject()),
             )
         case Role.AGENT:
             return Access(
