@@ -44,7 +44,7 @@ def test_the_least_request_gets_toolhives_defaults() -> None:
 @pytest.mark.parametrize(("given", "port"), [(0, 23456), (9000, 9000)])
 @pytest.mark.parametrize("transport", ["sse", "streamable-http"])
 def test_an_http_server_is_told_its_port(transport: str, given: int, port: int) -> None:
-    planned = plan(transport=transport, target_port=given, env_vars={"MCP_PORT": "1", "TZ": "UTC"})
+    planned = plan(transport=transport, target_port=given, env_vars={"MCP_PORT": "1", "MCP_HOST": "::", "TZ": "UTC"})
     assert isinstance(planned, RunConfig)
     assert planned.target_port == port
     assert planned.env_vars == {
@@ -53,6 +53,12 @@ def test_an_http_server_is_told_its_port(transport: str, given: int, port: int) 
         "MCP_PORT": str(port),
         "FASTMCP_PORT": str(port),
     }
+
+
+def test_the_port_of_a_stdio_server_is_its_users_business() -> None:
+    planned = plan(env_vars={"MCP_PORT": "1", "MCP_HOST": "::", "MCP_TRANSPORT": "x"})
+    assert isinstance(planned, RunConfig)
+    assert planned.env_vars == {"MCP_PORT": "1", "MCP_HOST": "::", "MCP_TRANSPORT": "stdio"}
 
 
 def test_what_the_user_gives_is_taken_over() -> None:
@@ -153,6 +159,17 @@ def test_an_isolated_http_server_without_outbound_is_refused() -> None:
             "a;b",
         ),
         ({"image": "uvx://a", "runtime_config": {"runtime_env": {"a": "b"}}}, ErrorCode.INVALID_REQUEST, "'a'"),
+        (
+            {"image": "uvx://a", "runtime_config": {"build_with": ["a\nUSER root"]}},
+            ErrorCode.INVALID_REQUEST,
+            "USER root",
+        ),
+        ({"image": "go://a", "runtime_config": {"builder_image": "a b"}}, ErrorCode.INVALID_REQUEST, "'a b'"),
+        (
+            {"image": "go://a", "runtime_config": {"runtime_env": {"A": "\n"}}},
+            ErrorCode.INVALID_REQUEST,
+            "line breaks",
+        ),
         ({"env_vars": {"A": "x" * 800_000}}, ErrorCode.INVALID_REQUEST, "too large"),
     ],
 )

@@ -85,9 +85,9 @@ async def test_a_listing_shows_stopped_workloads_only_when_asked_for_all(
 async def test_a_workload_is_shown_as_the_request_that_would_make_it_again(
     api: httpx.AsyncClient, agent: PlayedAgent
 ) -> None:
-    await create(api, env_vars={"TZ": "UTC"}, cmd_arguments=["--x"], network_isolation=False)
+    await create(api, env_vars={"TZ": "UTC", "MCP_HOST": "::"}, cmd_arguments=["--x"], network_isolation=False)
     shown = (await api.get(f"{API}/time")).json()
-    assert shown["env_vars"] == {"TZ": "UTC"}
+    assert shown["env_vars"] == {"TZ": "UTC", "MCP_HOST": "::"}
     assert shown["network_isolation"] is False
     again = await api.post(API, json={**shown, "name": "again"})
     assert again.status_code == 201, again.text

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from toolhive_common.automatic import HOST_VARIABLE, automatic_variables, own_labels
 from toolhive_common.schemas.permissions import PermissionProfile
 from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_runtime.decisions.mounts import plan_mounts
@@ -90,28 +91,26 @@ def plan_network(
 
 
 def _environment(run_config: RunConfig, network: NetworkSpec) -> dict[str, str]:
-    environment = dict(run_config.env_vars)
-    environment["MCP_TRANSPORT"] = run_config.transport.value
+    environment = {**run_config.env_vars, **automatic_variables(run_config.transport, run_config.target_port)}
     if run_config.transport is Transport.STDIO:
         return environment
     # The proxy reaches the server over the container's network, where 127.0.0.1 would be the server's own: it has to
     # listen on all addresses. Only with the host's network is there one loopback for both, and all addresses would
     # be those of the machine.
     host = (run_config.target_host or "127.0.0.1") if network.mode == "host" else "0.0.0.0"  # noqa: S104 - inside
-    port = str(run_config.target_port)
-    environment.update(MCP_PORT=port, FASTMCP_PORT=port, MCP_HOST=host)
-    return environment
+    return {**environment, HOST_VARIABLE: host}
 
 
 def _labels(run_config: RunConfig, owner_labels: Mapping[str, str], *, isolated: bool) -> dict[str, str]:
     name = run_config.container_name or run_config.name
     return {
         **run_config.container_labels,
-        "toolhive": "true",
-        "toolhive-name": name,
-        "toolhive-basename": run_config.base_name or name,
-        "toolhive-transport": run_config.transport.value,
-        "toolhive-port": str(run_config.port),
+        **own_labels(
+            name=name,
+            base_name=run_config.base_name or name,
+            transport=run_config.transport,
+            port=run_config.port,
+        ),
         "toolhive-network-isolation": "true" if isolated else "false",
         **owner_labels,
     }

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from toolhive_common.build_options import wrong_build_option
 from toolhive_runtime.decisions.packages import Package, PackageScheme
 from toolhive_runtime.errors import InvalidBuildOptionError
 from toolhive_runtime.runtime import BuilderOptions
@@ -34,12 +35,6 @@ _ALWAYS_WITH: Mapping[str, tuple[str, ...]] = {
     PackageScheme.NPX: (),
     PackageScheme.GO: ("git",),  # modules that no proxy has are fetched from their repositories
 }
-
-_DEBIAN_PACKAGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._+-]{0,127}")
-_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
-_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+\-\[\],=<>!~* ]{0,199}")
-_BASE_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -95,22 +90,15 @@ def _requirement(package: Package) -> str:
 
 
 def _check(package: Package, options: BuilderOptions) -> None:
-    for image in options.base_images.values():
-        if image and not _BASE_IMAGE.fullmatch(image):
-            raise InvalidBuildOptionError("builder_image", image, "it is no image reference")
-    for name in options.extra_packages:
-        if not _DEBIAN_PACKAGE.fullmatch(name):
-            raise InvalidBuildOptionError("additional_packages", name, "it is no Debian package's name")
-    if options.build_with and package.scheme is not PackageScheme.UVX:
-        raise InvalidBuildOptionError("build_with", ", ".join(options.build_with), "it is for uvx:// packages only")
-    for requirement in options.build_with:
-        if not _REQUIREMENT.fullmatch(requirement):
-            raise InvalidBuildOptionError("build_with", requirement, "it is no Python requirement")
-    for name, value in options.environment.items():
-        if not _VARIABLE.fullmatch(name):
-            raise InvalidBuildOptionError("runtime_env", name, "names are capital letters, digits and underscores")
-        if _CONTROL.search(value):
-            raise InvalidBuildOptionError("runtime_env", name, "its value has line breaks or control characters")
+    wrong = wrong_build_option(
+        is_python=package.scheme is PackageScheme.UVX,
+        base_images=options.base_images.values(),
+        extra_packages=options.extra_packages,
+        build_with=options.build_with,
+        environment=options.environment,
+    )
+    if wrong is not None:
+        raise InvalidBuildOptionError(wrong.setting, wrong.value, wrong.problem)
 
 
 def _key(dockerfile: str, files: Mapping[str, bytes]) -> str:

@@ -10,18 +10,16 @@ from dataclasses import dataclass
 
 from toolhive_api.decisions.mounts import refuse_mounts
 from toolhive_api.models.verdicts import Rejection
+from toolhive_common.automatic import OWN_LABELS, automatic_names, automatic_variables, own_labels
+from toolhive_common.build_options import wrong_build_option
 from toolhive_common.errors import ErrorCode
 from toolhive_common.names import PACKAGE_SCHEMES, InvalidNameError, check_workload_name
 from toolhive_common.schemas.permissions import BUILTIN_PROFILES, PermissionProfile
 from toolhive_common.schemas.runconfig import ProxyMode, RunConfig, Transport
 from toolhive_common.schemas.workload import CreateRequest
 
-__all__ = ["AUTOMATIC_VARIABLES", "DEFAULT_GROUP", "OWN_LABELS", "Surroundings", "plan_run_config"]
+__all__ = ["DEFAULT_GROUP", "Surroundings", "plan_run_config"]
 
-AUTOMATIC_VARIABLES = frozenset({"MCP_TRANSPORT", "MCP_PORT", "FASTMCP_PORT"})
-"""Set for every server, over what the user gives."""
-OWN_LABELS = "toolhive"
-"""Prefix of the container labels that users cannot give."""
 DEFAULT_GROUP = "default"
 
 _MAX_BYTES = 768 * 1024
@@ -32,8 +30,6 @@ _VARIABLE = re.compile(r"[^=\x00]+")
 _LABEL_NAME = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _PUBLISHED = re.compile(r"(\d{1,5}:)?\d{1,5}")
-_PACKAGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._+\-]{0,127}")
-_BUILD_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 _MAX_PORT = 65535
 
 
@@ -62,9 +58,9 @@ def plan_run_config(request: CreateRequest, around: Surroundings) -> RunConfig |
 def _build(request: CreateRequest, around: Surroundings) -> RunConfig:
     transport = _transport(request)
     target_port = (request.target_port or around.free_target_port) if transport in _HTTP_TRANSPORTS else 0
-    automatic = {"MCP_TRANSPORT": str(transport)}
-    if target_port:
-        automatic |= {"MCP_PORT": str(target_port), "FASTMCP_PORT": str(target_port)}
+    set_by_us = automatic_names(transport)
+    given = {name: value for name, value in request.env_vars.items() if name not in set_by_us}
+    labels = own_labels(name=request.name, base_name=request.name, transport=transport, port=around.proxy_port)
     return RunConfig(
         image=request.image,
         name=request.name,
@@ -74,26 +70,16 @@ def _build(request: CreateRequest, around: Surroundings) -> RunConfig:
         port=around.proxy_port,
         target_port=target_port,
         cmd_args=request.cmd_arguments,
-        env_vars={**request.env_vars, **automatic},
+        env_vars={**given, **automatic_variables(transport, target_port)},
         volumes=request.volumes,
         publish=request.publish,
         permission_profile=_profile(request),
         isolate_network=request.network_isolation is not False,
-        container_labels={**request.labels, **_own_labels(request.name, transport, around.proxy_port)},
+        container_labels={**request.labels, **labels},
         proxy_mode=ProxyMode.STREAMABLE_HTTP,
         group=request.group or DEFAULT_GROUP,
         runtime_config=request.runtime_config,
     )
-
-
-def _own_labels(name: str, transport: Transport, proxy_port: int) -> dict[str, str]:
-    return {
-        "toolhive": "true",
-        "toolhive-name": name,
-        "toolhive-basename": name,
-        "toolhive-transport": str(transport),
-        "toolhive-port": str(proxy_port),
-    }
 
 
 def _transport(request: CreateRequest) -> Transport:
@@ -246,12 +232,15 @@ def _refuse_build_settings(request: CreateRequest, _around: Surroundings) -> Rej
         return None
     if not request.image.startswith(PACKAGE_SCHEMES):
         return _invalid(f"runtime_config is for packages only ({', '.join(PACKAGE_SCHEMES)})")
-    if config.build_with and not request.image.startswith("uvx://"):
-        return _invalid("runtime_config.build_with is for uvx:// packages only")
-    if bad := [name for name in config.additional_packages if not _PACKAGE.fullmatch(name)]:
-        return _invalid(f"runtime_config.additional_packages: {bad[0][:120]!r} is not the name of a package")
-    if bad := [name for name in config.runtime_env if not _BUILD_VARIABLE.fullmatch(name)]:
-        return _invalid(f"runtime_config.runtime_env: {bad[0][:120]!r} is not of the form NAME_IN_CAPITALS")
+    wrong = wrong_build_option(
+        is_python=request.image.startswith("uvx://"),
+        base_images=(config.builder_image,),
+        extra_packages=config.additional_packages,
+        build_with=config.build_with,
+        environment=config.runtime_env,
+    )
+    if wrong is not None:
+        return _invalid(f"runtime_config.{wrong.setting} cannot be {wrong.value[:200]!r}: {wrong.problem}")
     return None
 
 

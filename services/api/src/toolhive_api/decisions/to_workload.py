@@ -2,8 +2,8 @@
 
 from urllib.parse import urlsplit
 
-from toolhive_api.decisions.run_config import AUTOMATIC_VARIABLES, OWN_LABELS
 from toolhive_api.models.records import WorkloadRecord
+from toolhive_common.automatic import OWN_LABELS, automatic_names
 from toolhive_common.schemas.runconfig import ProxyMode, RunConfig
 from toolhive_common.schemas.workload import CreateRequest, Workload
 
@@ -48,6 +48,7 @@ def to_workload(record: WorkloadRecord, *, proxy_url: str) -> Workload:
 def to_create_request(record: WorkloadRecord) -> CreateRequest:
     """Show a workload as the request that would make it again."""
     config = record.run_config
+    set_by_us = automatic_names(config.transport)
     return CreateRequest(
         name=record.key.name,
         image=config.image,
@@ -59,7 +60,7 @@ def to_create_request(record: WorkloadRecord) -> CreateRequest:
         cmd_arguments=config.cmd_args,
         volumes=config.volumes,
         tools=config.tools_filter,
-        env_vars={name: value for name, value in config.env_vars.items() if name not in AUTOMATIC_VARIABLES},
+        env_vars={name: value for name, value in config.env_vars.items() if name not in set_by_us},
         permission_profile=config.permission_profile,
         network_isolation=config.isolate_network,
         allow_docker_gateway=config.allow_docker_gateway,
