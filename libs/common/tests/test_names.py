@@ -11,7 +11,6 @@ from toolhive_common.names import (
     default_workload_name,
     sanitize_workload_name,
 )
-from toolhive_common.schemas.events import EventType
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_common.subjects import McpFrameSubject
 
@@ -73,11 +72,6 @@ def test_a_bucket_key_is_read_back(key: WorkloadKey) -> None:
     text = subjects.bucket_key(key)
     assert subjects.parse_bucket_key(text) == key
     assert text.count(".") == 1
-
-
-@given(KEYS, st.sampled_from(EventType))
-def test_an_events_subject_is_read_back(key: WorkloadKey, event_type: EventType) -> None:
-    assert subjects.parse_event_subject(subjects.event_subject(key, event_type)) == (key, event_type)
 
 
 @given(KEYS, st.from_regex(r"[0-9a-f]{32}", fullmatch=True), st.sampled_from(["in", "out"]))

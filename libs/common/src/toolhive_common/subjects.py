@@ -23,7 +23,6 @@ __all__ = [
     "event_filter",
     "event_subject",
     "parse_bucket_key",
-    "parse_event_subject",
     "progress_subject",
 ]
 
@@ -77,20 +76,6 @@ def event_filter(
     tail = str(event_type) if event_type else ">"
     where = f"{_token(namespace) if namespace else '*'}.{_token(workload) if workload else '*'}"
     return f"{_PREFIX}.events.{where}.{tail}"
-
-
-def parse_event_subject(subject: str) -> tuple[WorkloadKey, EventType]:
-    """Read an event's subject back.
-
-    Raises
-    ------
-    ValueError
-        The subject is not an event's.
-    """
-    prefix, events, namespace, workload, noun, verb = subject.split(".")
-    if (prefix, events) != (_PREFIX, "events"):
-        raise ValueError(f"not an event subject: {subject}")
-    return parse_bucket_key(f"{namespace}.{workload}"), EventType(f"{noun}.{verb}")
 
 
 def progress_subject(key: WorkloadKey | None = None) -> str:

@@ -33,7 +33,7 @@ class EventLog:
         self._bus = bus
 
     async def publish(self, event: LifecycleEvent) -> int:
-        """Store an event; returns its place. The same id twice is stored once.
+        """Store an event; returns its place. An id that comes again within ten minutes is not stored again.
 
         Raises
         ------

@@ -20,11 +20,12 @@ def frame(event: str, data: str, event_id: str = "") -> bytes:
 async def with_keep_alive(frames: AsyncIterator[bytes], seconds: float = _KEEP_ALIVE) -> AsyncIterator[bytes]:
     """Pass frames on, with comments in between when none comes."""
     yield _COMMENT  # sends the headers at once: a client knows that it is connected
-    pending: asyncio.Future[bytes] | None = None
+    pending: asyncio.Task[bytes] | None = None
     try:
         while True:
-            # A timeout around the iterator would cancel it; this one only stops waiting.
-            pending = pending or asyncio.ensure_future(_next(frames))
+            # A timeout around the iterator would cancel it; this one only stops waiting. A TaskGroup cannot own the
+            # task: its block would be left and entered again at each yield, by whoever iterates. This generator does.
+            pending = pending or asyncio.create_task(_next(frames))  # noqa: TID251  # awaited below, in any case
             done, _ = await asyncio.wait({pending}, timeout=seconds)
             if not done:
                 yield _COMMENT
@@ -36,8 +37,9 @@ async def with_keep_alive(frames: AsyncIterator[bytes], seconds: float = _KEEP_A
                 return
             yield found
     finally:
-        if pending is not None:
-            pending.cancel()
+        while pending is not None and not pending.done():
+            pending.cancel()  # again and again: the NATS library loses one that comes together with an answer
+            await asyncio.wait({pending}, timeout=1)
 
 
 async def _next(frames: AsyncIterator[bytes]) -> bytes:

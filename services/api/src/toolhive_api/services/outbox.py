@@ -24,7 +24,8 @@ class OutboxPublisher:
     """Publishes the outbox in order, for ever, at least once.
 
     An entry is deleted after NATS has acknowledged it, never before. A process that dies in between publishes it
-    again: the stream drops an event id that it has, and state is the row's as it is then.
+    again. State is then the row's as it is by then, so that once more does no harm. An event that comes again within
+    ten minutes is known by its id and not stored; after a longer death it is there twice, with the same id.
     """
 
     def __init__(
