@@ -13,7 +13,17 @@ MAX_SILENCE = timedelta(seconds=15)
 
 
 def refuse_agent(name: str, state: AgentState | None, *, now: datetime) -> Rejection | None:
-    """Say why the agent cannot run anything now, if it cannot."""
+    """Say why the agent cannot run anything now, if it cannot.
+
+    The beat's time is the agent's clock and ``now`` is this process's. Clocks that are apart make the agent seem
+    older or younger by as much: one that is behind by more than `MAX_SILENCE` counts as gone though it beats, and one
+    that is ahead is missed that much later. On one machine there is one clock; agents elsewhere need theirs set.
+
+    Parameters
+    ----------
+    now
+        This process's time, in UTC.
+    """
     if state is None:
         return Rejection(
             ErrorCode.AGENT_UNREACHABLE,
