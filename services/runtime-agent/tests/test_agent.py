@@ -1,5 +1,6 @@
 """A whole agent: a real nats-server, an engine in memory."""
 
+import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +11,9 @@ from toolhive_common.messaging.topology import ensure_topology
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_common.testing.factories import a_run_config
 from toolhive_runtime.errors import ImageNotFoundError, PortTakenError
-from toolhive_runtime.testing.fake_runtime import FakeRuntime
+from toolhive_runtime.testing.fake_runtime import FakeContainer, FakeRuntime
 
+from .support.servers import Client  # type: ignore[import-not-found]  # mypy stops at the dash
 from .support.stage import REMOVED, STOPPED, Stage, an_agent, eventually  # type: ignore[import-not-found]  # mypy stops at the dash
 
 
@@ -279,3 +281,22 @@ async def test_a_nats_server_that_lost_its_disk_is_told_again_and_nothing_is_rem
         await stage.declare("second")  # by then everything was looked at
         await stage.reaches("running", "second")
     assert len(fake.containers) == 2
+
+
+@pytest.mark.parametrize(
+    "title", ["\\ud800", "x" * 1_100_000], ids=["half a character", "more than a message of NATS holds"]
+)
+async def test_a_handshake_that_cannot_be_stored_ends_nothing(stage: Stage, title: str) -> None:
+    def serve(container: FakeContainer, data: bytes) -> None:
+        request = json.loads(data)
+        if request.get("method") == "initialize":
+            container.say(b'{"jsonrpc":"2.0","id":%d,"result":{"title":"%s"}}\n' % (request["id"], title.encode()))
+
+    async with an_agent(stage, FakeRuntime(serve=serve)):
+        await stage.declare()
+        await stage.reaches("running")
+        client = Client(stage.proxy_bus, "time")
+        await client.open()
+        assert "title" in (await client.begin())["result"]
+        await stage.declare("second")
+        await stage.reaches("running", "second")

@@ -106,8 +106,8 @@ class Agent:
         async for event in self._engine.events():
             if event is None:
                 self.engine_is_back()
-            elif (key := key_of(event.labels)) in self._workers:
-                self._workers[key][0].wake()
+            elif (key := key_of(event.labels)) is not None:
+                self.wake(key)
 
     def wake(self, key: WorkloadKey) -> None:
         """Have one workload looked at."""

@@ -92,6 +92,8 @@ class Engine:
                         yield event
             except ToolHiveError as error:
                 _log.info("listening to the container engine again", cause=error.message)
+            except Exception:  # noqa: BLE001  # the top of the loop: an odd event must not end the agent
+                _log.exception("an event of the container engine could not be read; listening again")
             await self.check()
             await asyncio.sleep(pause)
             pause = min(pause * 2, 10.0)

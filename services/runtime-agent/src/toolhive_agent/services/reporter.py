@@ -98,16 +98,27 @@ class Reporter:
             self._work.clear()
             await self._bus.wait_connected()
             try:
-                for key in list(self._told):
-                    await self._flush(key)
+                whole = await self._flush_all()
             except ToolHiveError as error:
                 _log.info("reports wait for NATS", cause=error.message, events=self.pending())
                 self._work.set()
                 await asyncio.sleep(0.5)
-            except Exception:  # noqa: BLE001  # the top of the loop: what is not delivered now is kept and tried again
-                _log.exception("reporting failed; trying again")
+                continue
+            if not whole:
                 self._work.set()
                 await asyncio.sleep(2)
+
+    async def _flush_all(self) -> bool:
+        whole = True
+        for key in list(self._told):
+            try:
+                await self._flush(key)
+            except ToolHiveError:
+                raise
+            except Exception:  # noqa: BLE001  # one workload's report must not hold back all others'
+                _log.exception("reporting failed; trying again", workload=key.name)
+                whole = False
+        return whole
 
     async def _flush(self, key: WorkloadKey) -> None:
         while (told := self._told.get(key)) is not None:

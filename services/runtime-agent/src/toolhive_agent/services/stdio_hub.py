@@ -141,7 +141,7 @@ class StdioHub:
         self._held[key] = held
 
     async def _carry(self, key: WorkloadKey, hold: StdioHold, slot: list[_Held]) -> None:
-        saving = self._group.create_task(self._save_handshakes(key, slot))
+        saving = self._group.create_task(self._keep_handshakes(key, slot))
         try:
             await hold.run()
         except Exception:  # noqa: BLE001  # the top of the task: the worker takes a new hold
@@ -153,8 +153,18 @@ class StdioHub:
                 del self._held[key]
             self._on_lost(key)
 
-    async def _save_handshakes(self, key: WorkloadKey, slot: list[_Held]) -> None:
-        held = slot[0]
+    async def _keep_handshakes(self, key: WorkloadKey, slot: list[_Held]) -> None:
+        try:
+            await self._save_handshakes(key, slot[0])
+        except Exception as error:  # noqa: BLE001  # the top of the task: a server's words must not end the agent
+            # No message of the error and no second try: it may quote what the server said, and stays as it is.
+            _log.warning(
+                "the server's handshake cannot be stored; after a restart of the agent the server is asked anew",
+                workload=key.name,
+                cause=type(error).__name__,
+            )
+
+    async def _save_handshakes(self, key: WorkloadKey, held: _Held) -> None:
         while True:
             await held.changed.wait()
             held.changed.clear()

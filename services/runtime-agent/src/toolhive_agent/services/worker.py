@@ -119,12 +119,13 @@ class Worker:
 
     async def _guarded_step(self) -> datetime | None:
         try:
-            return await self._step()
-        except ToolHiveError as error:
-            self._note_failure(error)
-            last = self._tools.reporter.last(self._key)
-            if last is None or not answers(last, self.desired):
-                self._report(())  # nothing was ever told of this wish: say why it does not begin
+            try:
+                return await self._step()
+            except ToolHiveError as error:
+                self._note_failure(error)
+                last = self._tools.reporter.last(self._key)
+                if last is None or not answers(last, self.desired):
+                    self._report(())  # nothing was ever told of this wish: say why it does not begin
         except Exception:  # noqa: BLE001  # the top of the loop: other workloads, and this one's next try, go on
             _log.exception("a step of a workload failed; trying again", workload=self._key.name)
         return self._tools.now() + _AFTER_FAULT
