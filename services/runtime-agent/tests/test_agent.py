@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from toolhive_common.messaging.topology import ensure_topology
-from toolhive_common.schemas.state import WorkloadKey
+from toolhive_common.schemas.state import DesiredPhase, WorkloadKey
 from toolhive_common.testing.factories import a_run_config
-from toolhive_runtime.errors import ImageNotFoundError, PortTakenError
+from toolhive_runtime.errors import EngineFault, ImageNotFoundError, PortTakenError
 from toolhive_runtime.testing.fake_runtime import FakeContainer, FakeRuntime
 
 from .support.servers import Client  # type: ignore[import-not-found]  # mypy stops at the dash
@@ -300,3 +300,24 @@ async def test_a_handshake_that_cannot_be_stored_ends_nothing(stage: Stage, titl
         assert "title" in (await client.begin())["result"]
         await stage.declare("second")
         await stage.reaches("running", "second")
+
+
+@pytest.mark.parametrize(("phase", "method"), [(STOPPED, "stop"), (REMOVED, "remove")])
+async def test_a_container_that_cannot_go_is_tried_with_pauses_and_told_why(
+    stage: Stage, fake: FakeRuntime, phase: DesiredPhase, method: str
+) -> None:
+    async with an_agent(stage, fake, restart_delay=600, restart_delay_max=600):
+        await stage.declare()
+        await stage.reaches("running")
+        fake.fail(method, EngineFault(500, "device or resource busy"), times=1000)
+        await stage.declare(revision=2, phase=phase)
+
+        async def told_why() -> bool:
+            state = await stage.state()
+            return state is not None and state.revision == 2 and "busy" in state.reason
+
+        await eventually(told_why)
+        for name in ("second", "third"):  # enough time for many more attempts
+            await stage.declare(name)
+            await stage.reaches("running", name)
+        assert len(fake._failures[method]) > 990

@@ -63,6 +63,8 @@ CREATED, EXITED, PAUSED = ContainerState.CREATED, ContainerState.EXITED, Contain
 FINAL = Failure(ErrorCode.PORT_TAKEN, "taken", final=True)
 PASSING = Failure(ErrorCode.ENGINE_ERROR, "hm", final=False)
 
+REFUSED = replace(HELD, failure=PASSING, troubles=2, retry_from=NOW)
+
 
 @pytest.mark.parametrize(
     ("phase", "containers", "history", "commands"),
@@ -116,6 +118,20 @@ PASSING = Failure(ErrorCode.ENGINE_ERROR, "hm", final=False)
         ),
         pytest.param("removed", [a_container()], HELD, [RemoveContainer("c1")], id="remove"),
         pytest.param("removed", [], HELD, [], id="removed"),
+        *(
+            pytest.param(
+                phase, [a_container()], REFUSED, [WaitUntil(NOW + timedelta(seconds=10))], id=f"{phase} in vain"
+            )
+            for phase in ("stopped", "removed")
+        ),
+        pytest.param(
+            "running",
+            [a_container(0)],
+            replace(REFUSED, failure=FINAL),
+            [WaitUntil(NOW + timedelta(seconds=10))],
+            id="given up, and what was there before cannot be removed",
+        ),
+        pytest.param("removed", [], REFUSED, [], id="removed at last"),
     ],
 )
 def test_the_plan(phase: str, containers: list[ContainerStatus], history: History, commands: list[Command]) -> None:
@@ -228,6 +244,18 @@ def test_a_death_is_noticed_once() -> None:
 def test_which_failures_are_final(code: ErrorCode, ran_before: bool, final: bool) -> None:
     history = failed(HELD, code, "why", NOW, ran_before=ran_before, policy=POLICY)
     assert history.failure == Failure(code, "why", final=final)
+
+
+@pytest.mark.parametrize("code", [ErrorCode.PORT_TAKEN, ErrorCode.ENGINE_ERROR, ErrorCode.ENGINE_UNREACHABLE])
+@pytest.mark.parametrize("ran_before", [True, False])
+@pytest.mark.parametrize("phase", ["stopped", "removed"])
+def test_after_each_failure_there_is_a_pause(code: ErrorCode, ran_before: bool, phase: str) -> None:
+    history = HELD
+    for _ in range(20):
+        history = failed(history, code, "why", NOW, ran_before=ran_before, policy=POLICY)
+        [wait] = plan(a_desired(phase=DesiredPhase(phase)), [a_container()], history, NOW, POLICY)
+        assert isinstance(wait, WaitUntil)
+        assert wait.time >= NOW + POLICY.restart_delay
 
 
 def test_an_engine_away_is_waited_for_without_end_and_its_faults_are_not() -> None:

@@ -82,4 +82,4 @@ def failed(
             retry_from=now,
             failure=Failure(code, reason, final=attempts > policy.attempts),
         )
-    return replace(history, failure=Failure(code, reason, final=True))
+    return replace(history, troubles=history.troubles + 1, retry_from=now, failure=Failure(code, reason, final=True))

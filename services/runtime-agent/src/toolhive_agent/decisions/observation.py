@@ -96,12 +96,13 @@ def _verdict(  # all facts that a phase depends on
     last_death: LastDeath | None,
     policy: Policy,
 ) -> _Verdict:
+    failure = history.failure
+    why = (failure.code, failure.reason) if failure else (None, "")
     if desired.phase is DesiredPhase.REMOVED:
-        return _Verdict(ObservedPhase.REMOVING if containers else ObservedPhase.REMOVED)
+        return _Verdict(ObservedPhase.REMOVING, *why) if containers else _Verdict(ObservedPhase.REMOVED)
     if desired.phase is DesiredPhase.STOPPED:
         alive = any(other.state in _ALIVE for other in containers)
-        return _Verdict(ObservedPhase.STOPPING if alive else ObservedPhase.STOPPED)
-    failure = history.failure
+        return _Verdict(ObservedPhase.STOPPING, *why) if alive else _Verdict(ObservedPhase.STOPPED)
     if failure and (failure.final or container is None):
         return _Verdict(ObservedPhase.ERROR, failure.code, failure.reason)
     if container is None or container.state in {ContainerState.CREATED, ContainerState.REMOVING}:

@@ -47,11 +47,20 @@ def plan(
     here = [container for container in containers if container.state is not ContainerState.REMOVING]
     match desired.phase:
         case DesiredPhase.REMOVED:
-            return [RemoveContainer(container.container_id) for container in here]
+            return _after_pause([RemoveContainer(one.container_id) for one in here], history, now, policy)
         case DesiredPhase.STOPPED:
-            return _plan_stopped(here)
+            return _after_pause(_plan_stopped(here), history, now, policy)
         case DesiredPhase.RUNNING:
             return _plan_running(desired, here, history, now, policy)
+
+
+def _after_pause(commands: list[Command], history: History, now: datetime, policy: Policy) -> list[Command]:
+    """Hold back what is to be done until the pause after a failure is over.
+
+    What was to be stopped or removed is tried for ever: giving up would leave something running that nobody wants.
+    """
+    time = next_attempt(history.retry_from, _tries(history), now, policy)
+    return [WaitUntil(time)] if commands and history.failure and time > now else commands
 
 
 def _plan_stopped(containers: Sequence[ContainerStatus]) -> list[Command]:
@@ -79,7 +88,7 @@ def _plan_running(
     if failure and failure.final:
         if container and container.state is ContainerState.CREATED:
             remove_others.append(RemoveContainer(container.container_id))
-        return remove_others
+        return _after_pause(remove_others, history, now, policy)
     if failure and (time := next_attempt(history.retry_from, _tries(history), now, policy)) > now:
         return [WaitUntil(time)]
     if container is None:

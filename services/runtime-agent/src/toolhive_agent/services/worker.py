@@ -149,7 +149,7 @@ class Worker:
             if not await self._try(command, runtime, containers):
                 break
         if short:
-            return tools.now()
+            return tools.now()  # to tell what came of it; after a failure the plan is then to wait
         for step in commands:
             if isinstance(step, _LONG) and self._activity is None:
                 self._activity = (step, self._group.create_task(self._carry_out_long(step)))
