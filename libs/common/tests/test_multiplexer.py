@@ -247,6 +247,78 @@ def test_an_ambiguous_request_of_the_server_is_answered_here(sessions: tuple[str
     assert [(message["id"], message["error"]["code"]) for message in sent(effects)] == [("r", -32601)]
 
 
+CANCEL = body({"method": "notifications/cancelled", "params": {"requestId": 1}})
+
+
+@pytest.mark.parametrize("session_over", [False, True])
+def test_what_a_cancelled_call_still_causes_reaches_no_other_session(session_over: bool) -> None:
+    mux = ready()
+    number = call(mux, "a", 1)
+    mux.from_client("a", CANCEL)
+    if session_over:
+        mux.session_ended("a")
+    call(mux, "b", 1)
+    sampling = body({"id": "r", "method": "sampling/createMessage", "params": {"data": "secret of a"}})
+    log = body({"method": "notifications/message", "params": {"data": "secret of a"}})
+    assert told(mux.from_server(sampling)) == []
+    assert told(mux.from_server(log)) == []
+    mux.from_server(body({"id": number, "error": {"code": 0, "message": "cancelled"}}))
+    assert [session for session, _ in told(mux.from_server(log))] == ["b"]
+    assert [session for session, _ in told(mux.from_server(sampling))] == ["b"]
+
+
+def test_the_rest_of_an_ended_sessions_calls_may_be_over_the_limit() -> None:
+    mux = ready()
+    number = call(mux, "a", 1)
+    mux.session_ended("a")
+    assert told(mux.too_long(b'{"id":%d,"result":"' % number, b"x", limit=1)) == []
+    call(mux, "b", 1)
+    log = body({"method": "notifications/message", "params": {}})
+    assert [session for session, _ in told(mux.from_server(log))] == ["b"]
+
+
+def test_an_id_that_is_used_twice_at_a_time_harms_nobody() -> None:
+    mux = ready()
+    first, second = call(mux, "a", 1), call(mux, "a", 1)
+    for number in (second, first):
+        assert [session for session, _ in told(mux.from_server(body({"id": number, "result": {}})))] == ["a"]
+
+
+def test_an_initialize_that_also_says_its_version_is_passed_on() -> None:
+    meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
+    effects = StdioMultiplexer().from_client("a", body({"id": 0, "method": "initialize", "params": {"_meta": meta}}))
+    assert [message["method"] for message in sent(effects)] == ["initialize"]
+
+
+def resource(mux: StdioMultiplexer, session: str, verb: str) -> list[int]:
+    """Ask for a resource's changes or the end of them; returns ids of what the server is asked."""
+    request = body({"id": verb, "method": f"resources/{verb}", "params": {"uri": "u"}})
+    return [message["id"] for message in sent(mux.from_client(session, request))]
+
+
+def test_a_subscription_during_the_last_ones_end_is_asked_of_the_server() -> None:
+    mux = ready()
+    [subscribed] = resource(mux, "a", "subscribe")
+    mux.from_server(body({"id": subscribed, "result": {}}))
+    [ending] = resource(mux, "a", "unsubscribe")
+    [anew] = resource(mux, "b", "subscribe")
+    for number in (ending, anew):
+        mux.from_server(body({"id": number, "result": {}}))
+    updated = body({"method": "notifications/resources/updated", "params": {"uri": "u"}})
+    assert [session for session, _ in told(mux.from_server(updated))] == ["b"]
+
+
+@pytest.mark.parametrize("session_over", [False, True])
+def test_a_subscription_that_is_asked_for_is_not_ended_by_another_session(session_over: bool) -> None:
+    mux = ready()
+    [first], [_] = resource(mux, "a", "subscribe"), resource(mux, "b", "subscribe")
+    mux.from_server(body({"id": first, "result": {}}))
+    if session_over:
+        assert [m["method"] for m in sent(mux.session_ended("a"))] == []
+    else:
+        assert resource(mux, "a", "unsubscribe") == []
+
+
 def test_a_ping_of_the_server_is_answered_here() -> None:
     assert sent(ready().from_server(body({"id": 3, "method": "ping"}))) == [{"jsonrpc": "2.0", "id": 3, "result": {}}]
 

@@ -36,6 +36,8 @@ class CallTable:
         self._numbers = numbers
         self._calls: dict[int, Call] = {}
         self._by_session: dict[str, dict[tuple[type, Id], int]] = {}
+        self._left: set[int] = set()
+        """Calls without an answer whose session is over."""
 
     def add(self, call: Call) -> int:
         """Note a call; returns its number."""
@@ -58,33 +60,51 @@ class CallTable:
         """Forget a call that is answered; ``None`` when there is none of the number."""
         if type(number) is not int or (call := self._calls.pop(number, None)) is None:
             return None
-        own = self._by_session[call.session]
+        own = self._by_session.get(call.session, {})
         if own.get(_typed(call.request_id)) == number:
             del own[_typed(call.request_id)]
         if not own:
-            del self._by_session[call.session]
+            self._by_session.pop(call.session, None)
         return call
 
     def end_session(self, session: str) -> Iterator[tuple[int, Call]]:
-        """Forget all calls of a session."""
+        """Forget all calls of a session, but for that the server may still work on them."""
         for number in [number for number, call in self._calls.items() if call.session == session]:
             if (call := self.end(number)) is not None:
+                self._left.add(number)
                 yield number, call
+
+    def end_left(self, number: object) -> bool:
+        """Note that the server answered a call whose session is over; returns whether it was one."""
+        if type(number) is not int or number not in self._left:
+            return False
+        self._left.remove(number)
+        return True
+
+    def open(self, method: str, uri: str, *, but: str) -> bool:
+        """Whether a session other than ``but`` waits for the answer to a call about a resource."""
+        return any(
+            call.method == method and call.uri == uri and call.session != but and not call.cancelled
+            for call in self._calls.values()
+        )
 
     def end_all(self) -> Iterator[Call]:
         """Forget all calls."""
         calls = list(self._calls.values())
         self._calls.clear()
         self._by_session.clear()
+        self._left.clear()
         yield from calls
 
     def sole_session(self) -> str | None:
-        """The session that alone waits for answers; ``None`` when there is none, or more than one."""
-        waiting = {
-            session
-            for session, own in self._by_session.items()
-            if any(not self._calls[number].cancelled for number in own.values())
-        }
+        """The session that alone has calls the server may work on; ``None`` when there is none, or more than one.
+
+        A cancelled call counts until it is answered, also when its session is over: servers are free to go on. One
+        that never answers what was cancelled leaves it open for ever; then too much is refused, never too little.
+        """
+        if self._left:
+            return None
+        waiting = {call.session for call in self._calls.values()}
         return waiting.pop() if len(waiting) == 1 else None
 
 

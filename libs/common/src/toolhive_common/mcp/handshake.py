@@ -87,25 +87,25 @@ class HandshakeDesk:
         """Whether a response with this id is the server's answer to ``initialize``."""
         return self._asked is not None and self._asked.wire_id == wire_id
 
-    def answered(self, response: Response) -> tuple[list[Effect], list[str]]:
-        """Take the server's answer; returns the effects, and the sessions that have begun by it.
+    def answered(self, response: Response) -> list[Effect]:
+        """Take the server's answer.
 
         After an error the next ``initialize`` is passed on anew.
         """
         asked, self._asked = self._asked, None
         if asked is None:
-            return [], []
+            return []
         effects: list[Effect] = [
             ToClient(session, encode({**response.raw, "id": request_id})) for session, request_id in asked.waiting
         ]
         if response.is_error:
-            return effects, []
+            return effects
         result = response.raw.get("result")
         self._params = asked.params
         self.done = Handshake(asked.params, result if isinstance(result, dict) else {}, initialized=asked.own)
         if asked.own:
             effects.insert(0, ToServer(_INITIALIZED))
-        return effects, [session for session, _ in asked.waiting]
+        return effects
 
     def initialized(self, data: bytes) -> list[Effect]:
         """Take a client's ``notifications/initialized``; only the first one is passed on."""

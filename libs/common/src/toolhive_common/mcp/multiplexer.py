@@ -4,8 +4,14 @@
     from_server    a line of the server  ├─> effects: to the server, to one session, or dropped with a reason
     session_ended, server_exited        ─┘
 
-No client ever sees what belongs to another: ids and progress tokens are replaced by numbers of our own on the way in
-and put back, type included, on the way out; what cannot be attributed is answered here or dropped, never guessed.
+Answers and progress reach the session that asked, and no other: ids and progress tokens are replaced by numbers of
+our own on the way in and put back, type included, on the way out.
+
+Requests and other notifications of the server do not say which call caused them. They go to a session only while it
+alone has calls that the server has not answered, cancelled ones and those of ended sessions included; else they are
+answered here or dropped. So they reach the wrong session only where nothing in the protocol tells: when the server
+sends what no call caused, or for a call that it answered already, or for one of an earlier hold on the same process.
+Changes of lists go to all sessions, those of a resource to its subscribers.
 """
 
 import itertools
@@ -111,11 +117,11 @@ class StdioMultiplexer:
     def _client_request(self, session: str, request: Request) -> list[Effect]:
         if self._exited:
             return [ToClient(session, error_body(request.id, Code.SERVER_ERROR, self._exited))]
-        if is_modern(request):
-            return [ToClient(session, refuse_modern(request))]
-        if request.method == "initialize":
+        if request.method == "initialize":  # whatever else it says: it is how the older era begins
             self._sessions[session] = None
             return self._desk.request(session, request, next(self._numbers))
+        if is_modern(request):
+            return [ToClient(session, refuse_modern(request))]
         self._sessions[session] = None
         if self._desk.done is None:
             self._queue.append((session, request))
@@ -141,10 +147,16 @@ class StdioMultiplexer:
         if request.method == "resources/subscribe" and self._subscriptions.held(uri):
             self._subscriptions.add(session, uri)
             return result_body(request.id, {})
-        if request.method == "resources/unsubscribe" and not self._subscriptions.is_last(session, uri):
+        if request.method == "resources/unsubscribe":
+            last = self._is_last(session, uri)
+            # From now on the server does not tell of it, whenever it answers: a new subscriber must ask it anew.
             self._subscriptions.remove(session, uri)
-            return result_body(request.id, {})
+            return None if last else result_body(request.id, {})
         return None
+
+    def _is_last(self, session: str, uri: str) -> bool:
+        others_ask = self._calls.open("resources/subscribe", uri, but=session)
+        return self._subscriptions.is_last(session, uri) and not others_ask
 
     def _client_notification(self, session: str, message: Notification) -> list[Effect]:
         if self._exited or is_modern(message):
@@ -213,16 +225,14 @@ class StdioMultiplexer:
             return []
         call = self._calls.end(response.id)
         if call is None:
+            self._calls.end_left(response.id)
             return [Dropped("an answer to no open call; its caller is gone, or cancelled it")]
-        if not response.is_error:
-            if call.method == "resources/subscribe":
-                self._subscriptions.add(call.session, call.uri)
-            elif call.method == "resources/unsubscribe":
-                self._subscriptions.remove(call.session, call.uri)
+        if call.method == "resources/subscribe" and not response.is_error:
+            self._subscriptions.add(call.session, call.uri)
         return [ToClient(call.session, encode({**response.raw, "id": call.request_id}))]
 
     def _handshake_answered(self, response: Response) -> list[Effect]:
-        effects, _ = self._desk.answered(response)
+        effects = self._desk.answered(response)
         queue, self._queue = self._queue, []
         if response.is_error:
             refused = [ToClient(session, encode({**response.raw, "id": call.id})) for session, call in queue]
@@ -270,6 +280,8 @@ class StdioMultiplexer:
                     ToClient(call.session, error_body(call.request_id, Code.SERVER_ERROR, why)),
                     Dropped("an answer over the limit; its caller was told"),
                 ]
+            if self._calls.end_left(int(found)):
+                break
         return [Dropped("a line over the limit that answers no call")]
 
     # ends
@@ -284,6 +296,8 @@ class StdioMultiplexer:
         ]
         effects += self._back.end_session(session)
         for uri in self._subscriptions.remove_session(session):
+            if self._calls.open("resources/subscribe", uri, but=session):
+                continue
             number = next(self._numbers)
             self._own.add(number)
             body = {"jsonrpc": "2.0", "id": number, "method": "resources/unsubscribe", "params": {"uri": uri}}
