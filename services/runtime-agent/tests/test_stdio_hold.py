@@ -6,17 +6,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from toolhive_agent.models.handshake import SavedHandshake
 from toolhive_agent.services.stdio_hold import HoldSettings, StdioHold
+from toolhive_agent.services.stdio_hub import StdioHub
 from toolhive_agent.services.tasks import beside
+from toolhive_common import subjects
 from toolhive_common.access import Role
 from toolhive_common.mcp.handshake import Handshake
 from toolhive_common.mcp.multiplexer import StdioMultiplexer
+from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import open_bus
 from toolhive_common.messaging.frames import FrameChannel
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_common.subjects import McpFrameSubject
 from toolhive_runtime.runtime import ContainerSpec, NetworkSpec
-from toolhive_runtime.testing.fake_runtime import FakeContainer, FakeRuntime
+from toolhive_runtime.testing.fake_runtime import FakeAttachment, FakeContainer, FakeRuntime
 
 from .support.servers import Client  # type: ignore[import-not-found]  # mypy stops at the dash
 from .support.stage import Stage  # type: ignore[import-not-found]  # mypy stops at the dash
@@ -96,3 +100,32 @@ async def test_callers_are_told_at_once_when_the_server_ends(stage: Stage, fake:
         await read(container)
         fake.die(container.status.container_id, 1)
         assert "call again" in (await asking)["error"]["message"]
+
+
+async def test_who_lets_go_of_a_server_can_be_cancelled(stage: Stage) -> None:
+    closing, closed = asyncio.Event(), asyncio.Event()
+
+    class Slow(FakeAttachment):
+        async def close(self) -> None:
+            closing.set()
+            await closed.wait()
+            await super().close()
+
+    class SlowRuntime(FakeRuntime):
+        async def attach(self, container_id: str) -> FakeAttachment:
+            return Slow(self.containers[container_id])
+
+    fake = SlowRuntime()
+    container = await a_container(fake)
+    bus = stage.bus
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        handshakes = Bucket(bus, subjects.HANDSHAKES_BUCKET, SavedHandshake)
+        hub = StdioHub(bus, FrameChannel(bus), handshakes, HoldSettings(), group, lambda _: None)
+        await hub.take(fake, KEY, container.status.container_id)
+        await asyncio.sleep(0)  # the hold begins
+        letting_go = group.create_task(hub.let_go(KEY))
+        await closing.wait()
+        letting_go.cancel()
+        await asyncio.wait([letting_go])
+        closed.set()
+    assert letting_go.cancelled()

@@ -115,8 +115,7 @@ class StdioHub:
         """End a hold; the server runs on."""
         if (held := self._held.pop(key, None)) is not None:
             held.task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([held.task])
+            await asyncio.wait([held.task])  # raises nothing of the task's, and our own cancellation as it shall
 
     async def forget(self, key: WorkloadKey) -> None:
         """End a hold and forget the server."""
