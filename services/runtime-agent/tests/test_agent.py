@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from toolhive_common import subjects
+from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.topology import ensure_topology
-from toolhive_common.schemas.state import DesiredPhase, WorkloadKey
-from toolhive_common.testing.factories import a_run_config
+from toolhive_common.schemas.state import DesiredPhase, SyncMarker, WorkloadKey
+from toolhive_common.testing.factories import a_desired, a_run_config
 from toolhive_runtime.errors import EngineFault, ImageNotFoundError, PortTakenError
 from toolhive_runtime.testing.fake_runtime import FakeContainer, FakeRuntime
 
@@ -300,6 +302,50 @@ async def test_a_handshake_that_cannot_be_stored_ends_nothing(stage: Stage, titl
         assert "title" in (await client.begin())["result"]
         await stage.declare("second")
         await stage.reaches("running", "second")
+
+
+async def test_a_marker_that_comes_after_the_look_at_everything_proves_nothing(
+    stage: Stage, fake: FakeRuntime
+) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare("lost")
+        await stage.reaches("running", "lost")
+    await stage.desired.remove(WorkloadKey.default("lost"))
+    async with an_agent(stage, fake, resync=600):
+        for name in ("first", "second"):
+            await stage.declare(name)
+            await stage.reaches("running", name)
+        await stage.mark_synced()
+        await stage.desired.remove(WorkloadKey.default("first"))
+        for name in ("third", "fourth"):
+            await stage.declare(name)
+            await stage.reaches("running", name)
+        assert "lost" in {container.spec.name for container in fake.containers.values()}
+
+
+async def test_what_cannot_be_read_is_left_alone_and_ends_nothing(stage: Stage, fake: FakeRuntime) -> None:
+    async with an_agent(stage, fake):
+        for name in ("time", "newer"):
+            await stage.declare(name)
+            await stage.reaches("running", name)
+    await stage.mark_synced()
+    foreign = Bucket(stage.bus, subjects.DESIRED_BUCKET, SyncMarker)
+    marker = SyncMarker(synced_at=a_desired().requested_at)
+    for key in (WorkloadKey.default("newer"), "no-workload", "not.a.workload"):
+        await foreign.put(key, marker)
+    async with an_agent(stage, fake, resync=600):
+        await stage.declare("second")
+        await stage.reaches("running", "second")
+        await stage.desired.remove(WorkloadKey.default("time"))  # taken back while the agent watches
+        await foreign.remove("no-workload")
+
+        async def gone() -> bool:
+            return "time" not in {container.spec.name for container in fake.containers.values()}
+
+        await eventually(gone)
+        await stage.declare("third")
+        await stage.reaches("running", "third")
+    assert {container.spec.name for container in fake.containers.values()} == {"newer", "second", "third"}
 
 
 @pytest.mark.parametrize(("phase", "method"), [(STOPPED, "stop"), (REMOVED, "remove")])

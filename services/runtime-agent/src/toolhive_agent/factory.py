@@ -23,7 +23,7 @@ from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus
 from toolhive_common.messaging.events import EventLog
 from toolhive_common.messaging.frames import FrameChannel
-from toolhive_common.schemas.state import AgentState, DesiredWorkload, ObservedWorkload, SyncMarker, WorkloadKey
+from toolhive_common.schemas.state import AgentState, DesiredWorkload, ObservedWorkload, WorkloadKey
 from toolhive_runtime.runtime import BuilderOptions, Runtime
 
 __all__ = ["Parts", "build"]
@@ -106,7 +106,6 @@ def build(
         Buckets(
             Bucket(bus, subjects.DESIRED_BUCKET, DesiredWorkload),
             observed,
-            Bucket(bus, subjects.DESIRED_BUCKET, SyncMarker),
         ),
         engine,
         reporter,

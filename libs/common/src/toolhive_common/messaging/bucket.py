@@ -32,6 +32,11 @@ class Snapshot(Generic[V]):
     values: Mapping[str, V]
     unreadable: frozenset[str] = frozenset()
     """Keys whose values do not fit the schema, as a later version may write them: there, but not to be read."""
+    synced: bool = False
+    """Whether `subjects.SYNCED_KEY` stood there while these were read: then nothing that is declared is missing.
+
+    Read with the values on purpose: a marker that is read later may belong to values that came in between.
+    """
 
 
 @dataclass(frozen=True)
@@ -117,14 +122,17 @@ class Bucket(Generic[V]):
         try:
             found: dict[str, V] = {}
             unreadable: set[str] = set()
+            synced = False
             while (entry := await _next_entry(watcher, 10)) is not None:
+                if entry.key == subjects.SYNCED_KEY:
+                    synced = not _is_gone(entry)
                 if entry.key.startswith("_") or _is_gone(entry):
                     continue
                 if (value := self._parse(entry.key, entry.value)) is not None:
                     found[entry.key] = value
                 else:
                     unreadable.add(entry.key)
-            yield Snapshot(found, frozenset(unreadable))
+            yield Snapshot(found, frozenset(unreadable), synced)
             while generation == self._bus.generation:
                 _heed_cancellation()
                 left = deadline - asyncio.get_running_loop().time()

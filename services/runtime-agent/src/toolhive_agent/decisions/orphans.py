@@ -1,4 +1,4 @@
-"""Containers of ours that nobody wants any more."""
+"""What nobody wants any more: workloads, and containers of ours."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -7,7 +7,14 @@ from toolhive_agent.decisions.containers import key_of
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_runtime.runtime import ContainerStatus
 
-__all__ = ["orphans"]
+__all__ = ["orphans", "taken_back"]
+
+
+def taken_back(
+    known: AbstractSet[WorkloadKey], declared: AbstractSet[WorkloadKey], *, synced: bool
+) -> AbstractSet[WorkloadKey]:
+    """Workloads to forget. The parameters are those of `orphans`."""
+    return known - declared if synced else frozenset()
 
 
 def orphans(containers: Sequence[ContainerStatus], declared: AbstractSet[WorkloadKey], *, synced: bool) -> list[str]:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from datetime import timedelta
 
 import structlog
 
 from toolhive_agent.decisions.containers import agent_labels, key_of
-from toolhive_agent.decisions.orphans import orphans
+from toolhive_agent.decisions.orphans import orphans, taken_back
 from toolhive_agent.services.engine import Engine
 from toolhive_agent.services.reporter import Reporter
 from toolhive_agent.services.stdio_hub import StdioHub
@@ -20,7 +21,6 @@ from toolhive_common.schemas.state import (
     DesiredPhase,
     DesiredWorkload,
     ObservedWorkload,
-    SyncMarker,
     WorkloadKey,
 )
 
@@ -32,12 +32,9 @@ _log = structlog.get_logger(__name__)
 class Buckets:
     """The buckets that the agent reads."""
 
-    def __init__(
-        self, desired: Bucket[DesiredWorkload], observed: Bucket[ObservedWorkload], marker: Bucket[SyncMarker]
-    ) -> None:
+    def __init__(self, desired: Bucket[DesiredWorkload], observed: Bucket[ObservedWorkload]) -> None:
         self.desired = desired
         self.observed = observed
-        self.marker = marker
 
 
 class Agent:
@@ -73,6 +70,10 @@ class Agent:
         self._group = group
         self._resync = resync
         self._workers: dict[WorkloadKey, tuple[Worker, asyncio.Task[None]]] = {}
+        self._synced = False
+        """Whether the latest look at the bucket saw all that is declared."""
+        self._unreadable: set[WorkloadKey] = set()
+        """Declared by a later version: nothing is done for them, and nothing against them."""
 
     async def recall(self) -> None:
         """Read what an earlier life of this agent told. Comes before all else: it says what is already done."""
@@ -87,17 +88,18 @@ class Agent:
         """Act on what is declared, for ever."""
         async for change in self._buckets.desired.watch(resync=self._resync):
             match change:
-                case Snapshot(values, unreadable):
+                case Snapshot(values, unreadable, synced):
                     mine = {value.key: value for value in values.values() if value.agent == self._name}
                     for value in mine.values():
                         self._wish(value)
-                    kept = mine.keys() | {subjects.parse_bucket_key(key) for key in unreadable}
-                    await self._tidy(self._workers.keys() - kept, kept)
+                    self._synced = synced
+                    self._unreadable = {key for text in unreadable if (key := _parsed(text)) is not None}
+                    await self._tidy(mine.keys() | self._unreadable)
                     self.wake_all()
                 case Updated(_, value) if value is not None and value.agent == self._name:
                     self._wish(value)
-                case Updated(key, _):
-                    gone = subjects.parse_bucket_key(key)
+                case Updated(text, _) if (gone := _parsed(text)) is not None:
+                    self._unreadable.discard(gone)
                     if gone in self._workers:
                         await self._take_back(gone)
 
@@ -136,22 +138,19 @@ class Agent:
         if self._workers[key][0].desired.phase is DesiredPhase.REMOVED:
             await self._end(key)  # as it shall be: it is gone, and the API has seen that
         else:
-            await self._tidy({key}, self._workers.keys() - {key})
+            await self._tidy((self._workers.keys() | self._unreadable) - {key})
 
-    async def _tidy(self, gone: set[WorkloadKey], declared: set[WorkloadKey]) -> None:
+    async def _tidy(self, declared: AbstractSet[WorkloadKey]) -> None:
         """Forget workloads that are declared no more, and remove containers that nobody declared.
 
         Only while the bucket is known to be whole: one that lost its disk declares nothing, and takes nothing back.
         """
+        for key in taken_back(self._workers.keys(), declared, synced=self._synced):
+            await self._end(key)
         try:
-            synced = await self._buckets.marker.get(subjects.SYNCED_KEY) is not None
-            if not synced:
-                return
-            for key in gone:
-                await self._end(key)
             runtime = await self._engine.runtime()
             containers = await runtime.list(agent_labels(self._name))
-            for container_id in orphans(containers, declared, synced=synced):
+            for container_id in orphans(containers, declared, synced=self._synced):
                 _log.info("removing a container that nobody declared", container_id=container_id[:12])
                 await runtime.remove(container_id)
         except ToolHiveError as error:
@@ -163,3 +162,11 @@ class Agent:
         await asyncio.wait([task])
         await self._hub.forget(key)
         self._reporter.forget(key)
+
+
+def _parsed(text: str) -> WorkloadKey | None:
+    """Read a bucket's key; ``None`` when it names no workload, for anybody may write to a bucket by hand."""
+    try:
+        return subjects.parse_bucket_key(text)
+    except ValueError:
+        return None
