@@ -98,8 +98,9 @@ def test_a_pull_of_the_same_layers_never_runs_backwards_nor_past_its_end(message
         ("Step 3/7 : RUN : 'install uv' && if ! command -v uv; then x; fi", "step 3/7: install uv"),
         ("STEP 3/7: RUN : 'install uv' && x", "step 3/7: install uv"),
         ("Step 3/7 : FROM python:3.14-slim", "step 3/7: FROM python:3.14-slim"),
+        ('Step 3/7 : ENV NPM_TOKEN="hunter2"', "step 3/7: ENV NPM_TOKEN"),
     ],
-    ids=["docker", "podman", "no-title"],
+    ids=["docker", "podman", "no-title", "variable"],
 )
 def test_a_step_is_told_by_its_title(text: str, message: str) -> None:
     assert BuildLog().feed({"stream": text}) == ImageProgress(building=True, message=message, fraction=2 / 7)

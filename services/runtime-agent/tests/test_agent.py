@@ -1,7 +1,9 @@
 """A whole agent: a real nats-server, an engine in memory."""
 
+import asyncio
 import json
 import shutil
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,9 +12,11 @@ import pytest
 from toolhive_common import subjects
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.topology import ensure_topology
+from toolhive_common.schemas.runconfig import RuntimeConfig
 from toolhive_common.schemas.state import DesiredPhase, SyncMarker, WorkloadKey
 from toolhive_common.testing.factories import a_desired, a_run_config
-from toolhive_runtime.errors import EngineFault, ImageNotFoundError, PortTakenError
+from toolhive_runtime.errors import EngineFault, ImageBuildFailedError, ImageNotFoundError, PortTakenError
+from toolhive_runtime.runtime import BuilderOptions, ImageProgress, ImageSource
 from toolhive_runtime.testing.fake_runtime import FakeContainer, FakeRuntime
 
 from .support.servers import Client  # type: ignore[import-not-found]  # mypy stops at the dash
@@ -93,6 +97,20 @@ async def test_values_of_the_environment_stand_in_no_report(stage: Stage, fake: 
     told = b"".join(event.to_json() for event in await stage.events()) + now.to_json()
     assert b"hunter2" not in told
     assert b"bad token ***" in told
+
+
+async def test_no_setting_that_holds_a_secret_stands_in_a_reason(stage: Stage, fake: FakeRuntime) -> None:
+    fake.fail("ensure_image", ImageBuildFailedError("x", "401 for build-secret", ["npm --key=argument-secret"]))
+    run_config = a_run_config(
+        cmd_args=("--key=argument-secret",), runtime_config=RuntimeConfig(runtime_env={"NPM_TOKEN": "build-secret"})
+    )
+    async with an_agent(stage, fake):
+        await stage.declare(run_config=run_config)
+        state = await stage.reaches("error")
+        events = await stage.events()
+    told = state.to_json() + b"".join(event.to_json() for event in events)
+    assert b"401 for ***" in told
+    assert b"-secret" not in told
 
 
 async def test_an_unknown_image_is_an_error_until_the_next_wish(stage: Stage) -> None:
@@ -367,3 +385,22 @@ async def test_a_container_that_cannot_go_is_tried_with_pauses_and_told_why(
             await stage.declare(name)
             await stage.reaches("running", name)
         assert len(fake._failures[method]) > 990
+
+
+async def test_a_new_wish_that_needs_the_same_image_does_not_take_the_old_ones(stage: Stage) -> None:
+    began = asyncio.Event()
+
+    class Hanging(FakeRuntime):
+        async def ensure_image(
+            self, source: str, *, progress: Callable[[ImageProgress], None], builder: BuilderOptions
+        ) -> tuple[str, ImageSource]:
+            if not began.is_set():
+                began.set()
+                await asyncio.Event().wait()
+            return await super().ensure_image(source, progress=progress, builder=builder)
+
+    async with an_agent(stage, Hanging()):
+        await stage.declare(correlation_id="old")
+        await began.wait()
+        await stage.declare(correlation_id="new")
+        assert (await stage.reaches("running")).correlation_id == "new"

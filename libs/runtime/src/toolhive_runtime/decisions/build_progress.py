@@ -11,6 +11,8 @@ __all__ = ["BuildLog"]
 _STEP = re.compile(r"\s*step (\d+)/(\d+)\s*:\s*(.*)", re.IGNORECASE | re.DOTALL)
 _TITLE = re.compile(r"RUN : '([^']+)'")
 """Our Dockerfiles open each command with its title as the argument of the shell's empty command."""
+_VARIABLE = re.compile(r"(ENV|ARG)\s+\w+")
+"""Told without its value, which may be a secret."""
 _NOISE = re.compile(r"\s*(--->|Removing intermediate container|Successfully (built|tagged))|\s*$")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _KEPT_LINES = 200
@@ -56,7 +58,8 @@ class BuildLog:
             self._step, self._steps = int(step[1]), int(step[2])
             self._unfinished = ""
             title = _TITLE.search(step[3])
-            self._title = title[1] if title else " ".join(step[3].split())
+            variable = _VARIABLE.match(step[3])
+            self._title = title[1] if title else variable[0] if variable else " ".join(step[3].split())
             return self._progress("")
         # Commands are heard in pieces of any length.
         *whole, self._unfinished = re.split(r"[\r\n]", self._unfinished + text)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from toolhive_agent.decisions.redaction import hidden_values, redacted
 from toolhive_agent.services.engine import Engine
 from toolhive_agent.services.tasks import beside
 from toolhive_common.messaging.bus import Bus
@@ -69,6 +70,7 @@ class _Teller:
     def __init__(self, bus: Bus, desired: DesiredWorkload) -> None:
         self._bus = bus
         self._desired = desired
+        self._hidden = hidden_values(desired.run_config)
         self._newest: ImageProgress | None = None
         self._new = asyncio.Event()
 
@@ -82,11 +84,12 @@ class _Teller:
             self._new.clear()
             if (newest := self._newest) is not None:
                 stage = ProgressStage.BUILDING if newest.building else ProgressStage.PULLING
+                [message] = redacted([newest.message], self._hidden)
                 progress = Progress(
                     key=self._desired.key,
                     revision=self._desired.revision,
                     stage=stage,
-                    message=newest.message,
+                    message=message,
                     fraction=newest.fraction,
                 )
                 await tell_progress(self._bus, progress)

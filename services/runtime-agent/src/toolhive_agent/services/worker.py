@@ -16,7 +16,7 @@ from toolhive_agent.decisions.death import LOG_LINES
 from toolhive_agent.decisions.memory import answers, failed, newly_dead, noticed, recalled
 from toolhive_agent.decisions.observation import observe
 from toolhive_agent.decisions.reconcile import plan
-from toolhive_agent.decisions.redaction import redacted
+from toolhive_agent.decisions.redaction import hidden_values, redacted
 from toolhive_agent.decisions.transitions import image_event
 from toolhive_agent.models.commands import (
     Attach,
@@ -134,6 +134,7 @@ class Worker:
         """Look, tell, decide, do. Returns when to look again at the latest; ``None`` = when woken."""
         desired, tools = self.desired, self._tools
         if (self._history.revision, self._history.correlation_id) != (desired.revision, desired.correlation_id):
+            self._drop_activity()  # also where the new wish needs the same step: it may need it in another way
             self._history = recalled(desired, tools.reporter.last(self._key))
         runtime = await tools.engine.runtime()
         containers = await runtime.list(workload_labels(tools.agent, self._key))
@@ -160,7 +161,7 @@ class Worker:
         if dead is None:
             return
         lines = (await runtime.logs(dead.container_id, lines=LOG_LINES)).splitlines()
-        told = redacted(lines, self.desired.run_config.env_vars.values())
+        told = redacted(lines, hidden_values(self.desired.run_config))
         self._history = noticed(self._history, dead, told, self._tools.now(), self._tools.policy)
 
     def _report(self, containers: Sequence[ContainerStatus]) -> None:
@@ -230,20 +231,21 @@ class Worker:
             await self._tools.hub.take_again(runtime, self._key, container_id, run, started_at)
 
     async def _carry_out_long(self, command: PrepareImage | AwaitReady) -> None:
+        desired = self.desired
         try:
             match command:
                 case PrepareImage():
-                    await self._prepare_image()
+                    await self._prepare_image(desired)
                 case AwaitReady(run=run):
                     await self._tools.readiness.wait(command, lambda: self._call_deaf(run))
-                    self._history = replace(self._history, ready_run=run)
+                    if self._remembers(desired):
+                        self._history = replace(self._history, ready_run=run)
         except ToolHiveError as error:
-            self._note_failure(error)
+            self._note_late_failure(desired, error)
         except Exception:  # noqa: BLE001  # the top of the task: the failure is the workload's, and told as such
             _log.exception("a long step failed", workload=self._key.name, step=type(command).__name__)
-            self._note_failure(
-                ToolHiveError(ErrorCode.INTERNAL, "the agent failed while it prepared the workload; its log says why")
-            )
+            why = "the agent failed while it prepared the workload; its log says why"
+            self._note_late_failure(desired, ToolHiveError(ErrorCode.INTERNAL, why))
         if self._activity and self._activity[0] is command:
             self._activity = None
         self._wake.set()
@@ -252,8 +254,18 @@ class Worker:
         self._history = replace(self._history, deaf_run=run)
         self._wake.set()
 
-    async def _prepare_image(self) -> None:
-        desired, tools = self.desired, self._tools
+    def _remembers(self, desired: DesiredWorkload) -> bool:
+        """Whether the memory is of this wish, and the wish still stands."""
+        wish = (desired.revision, desired.correlation_id)
+        remembered = (self._history.revision, self._history.correlation_id)
+        return wish == remembered == (self.desired.revision, self.desired.correlation_id)
+
+    def _note_late_failure(self, desired: DesiredWorkload, error: ToolHiveError) -> None:
+        if self._remembers(desired):
+            self._note_failure(error)
+
+    async def _prepare_image(self, desired: DesiredWorkload) -> None:
+        tools = self._tools
         with correlated(desired.correlation_id):
             image, source = await tools.images.prepare(desired)
         if source is not ImageSource.LOCAL:
@@ -268,13 +280,14 @@ class Worker:
                     now=tools.now(),
                 )
             )
-        self._clear_failure()
-        self._history = replace(self._history, image=image)
+        if self._remembers(desired):
+            self._clear_failure()
+            self._history = replace(self._history, image=image)
 
     def _note_failure(self, error: ToolHiveError) -> None:
         last = self._tools.reporter.last(self._key)
         ran_before = last is not None and answers(last, self.desired) and last.started_at is not None
-        [reason] = redacted([error.message], self.desired.run_config.env_vars.values())
+        [reason] = redacted([error.message], hidden_values(self.desired.run_config))
         _log.warning("a step of a workload failed", workload=self._key.name, code=str(error.code), cause=reason)
         self._history = failed(
             self._history, error.code, reason, self._tools.now(), ran_before=ran_before, policy=self._tools.policy
