@@ -242,6 +242,12 @@ async def test_an_agents_answers_and_refusals_reach_who_asked(api: Bus, agent: B
         await ask(3, "nobody")
 
 
+async def test_operations_that_cannot_be_offered_are_told_as_an_error_of_ours(agent: Bus) -> None:
+    await agent.close()
+    with pytest.raises(BusUnreachableError):
+        await serve_agent(agent, "default", {})
+
+
 async def test_progress_reaches_who_listens_to_the_workload(api: Bus, agent: Bus) -> None:
     async with asyncio.timeout(20), listen_for_progress(api, KEY) as queue:
         await settled(api)

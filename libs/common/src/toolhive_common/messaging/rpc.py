@@ -1,6 +1,7 @@
 """Questions that are asked once: ``nats.micro`` services with typed requests and replies."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -50,21 +51,33 @@ class Operation:
 
 
 async def serve_agent(bus: Bus, agent: str, operations: Mapping[AgentOperation, Operation]) -> Service:
-    """Offer an agent's operations as the micro service ``toolhive-agent``; ``nats micro ls`` shows it."""
-    service = await add_service(
-        bus.client,
-        name="toolhive-agent",
-        version=__version__,
-        description="Runs containers for ToolHive",
-        metadata={"agent": agent},
-    )
-    for name, operation in operations.items():
-        await service.add_endpoint(
-            name=str(name),
-            subject=f"{subjects.agent_service(agent)}.{name}",
-            handler=_handler(operation),
-            queue_group=f"toolhive-agent-{agent}",
+    """Offer an agent's operations as the micro service ``toolhive-agent``; ``nats micro ls`` shows it.
+
+    Raises
+    ------
+    BusUnreachableError
+        NATS does not answer; nothing is offered.
+    """
+    with translated(bus):
+        service = await add_service(
+            bus.client,
+            name="toolhive-agent",
+            version=__version__,
+            description="Runs containers for ToolHive",
+            metadata={"agent": agent},
         )
+        try:
+            for name, operation in operations.items():
+                await service.add_endpoint(
+                    name=str(name),
+                    subject=f"{subjects.agent_service(agent)}.{name}",
+                    handler=_handler(operation),
+                    queue_group=f"toolhive-agent-{agent}",
+                )
+        except BaseException:
+            with suppress(nats.errors.Error):
+                await service.stop()
+            raise
     return service
 
 
