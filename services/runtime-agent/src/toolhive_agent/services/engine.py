@@ -80,7 +80,7 @@ class Engine:
 
     async def events(self) -> AsyncIterator[ContainerEvent | None]:
         """Changes of the agent's containers, for ever. ``None`` = some may have been missed: look at all."""
-        pause = 1.0
+        pause, told = 1.0, ""
         while True:
             try:
                 # From here on the engine notes events, so nothing falls between looking and listening.
@@ -88,10 +88,12 @@ class Engine:
                 yield None
                 async with aclosing(stream) as events:  # type: ignore[type-var]  # it is a generator
                     async for event in events:
-                        pause = 1.0
+                        pause, told = 1.0, ""
                         yield event
             except ToolHiveError as error:
-                _log.info("listening to the container engine again", cause=error.message)
+                log = _log.debug if error.message == told else _log.info  # an engine may be away for days
+                log("listening to the container engine again", cause=error.message)
+                told = error.message
             except Exception:  # noqa: BLE001  # the top of the loop: an odd event must not end the agent
                 _log.exception("an event of the container engine could not be read; listening again")
             await self.check()
