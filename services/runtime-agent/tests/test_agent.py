@@ -404,3 +404,23 @@ async def test_a_new_wish_that_needs_the_same_image_does_not_take_the_old_ones(s
         await began.wait()
         await stage.declare(correlation_id="new")
         assert (await stage.reaches("running")).correlation_id == "new"
+
+
+@pytest.mark.parametrize(("image", "code"), [("uvx://hung", "image_build_failed"), ("hung", "image_pull_failed")])
+async def test_a_hung_image_is_given_up_and_holds_nobody_up(stage: Stage, image: str, code: str) -> None:
+    class Hanging(FakeRuntime):
+        async def ensure_image(
+            self, source: str, *, progress: Callable[[ImageProgress], None], builder: BuilderOptions
+        ) -> tuple[str, ImageSource]:
+            if source == image:
+                await asyncio.Event().wait()
+            return await super().ensure_image(source, progress=progress, builder=builder)
+
+    async with an_agent(stage, Hanging(), prepare_timeout=0.2):
+        for name in ("one", "two"):
+            await stage.declare(name, run_config=a_run_config(name, image=image))
+        await stage.declare()
+        await stage.reaches("running")
+        state = await stage.reaches("error", "one")
+    assert state.code == code
+    assert "TOOLHIVE_PREPARE_TIMEOUT" in state.reason

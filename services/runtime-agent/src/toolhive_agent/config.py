@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     restart_delay: float = Field(default=5.0, gt=0)
     """Seconds before the first restart of a server that died; doubled for each next one."""
     restart_delay_max: float = Field(default=60.0, gt=0)
+    prepare_timeout: float = Field(default=1800.0, gt=0)
+    """Seconds after which a pull or build of an image is given up: only a few run at once, and others wait."""
     startup_grace: float = Field(default=1.0, ge=0)
     """Seconds that a stdio server must live to be called running."""
     ready_timeout: float = Field(default=300.0, gt=0)

@@ -2,12 +2,15 @@
 
 ToolHiveError
   UnknownWorkloadError   this agent has no container of the workload
+  PrepareTimeoutError    an image was not there in time
 """
+
+from datetime import timedelta
 
 from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_common.schemas.state import WorkloadKey
 
-__all__ = ["UnknownWorkloadError"]
+__all__ = ["PrepareTimeoutError", "UnknownWorkloadError"]
 
 
 class UnknownWorkloadError(ToolHiveError):
@@ -17,4 +20,16 @@ class UnknownWorkloadError(ToolHiveError):
         super().__init__(
             ErrorCode.WORKLOAD_NOT_FOUND,
             f"the workload {key.name!r} has no container yet; `thv list --all` shows what it waits for",
+        )
+
+
+class PrepareTimeoutError(ToolHiveError):
+    """An image was not pulled or built in time."""
+
+    def __init__(self, image: str, patience: timedelta, *, building: bool) -> None:
+        super().__init__(
+            ErrorCode.IMAGE_BUILD_FAILED if building else ErrorCode.IMAGE_PULL_FAILED,
+            f"the image {image} could not be {'built' if building else 'pulled'}: it took longer than "
+            f"{patience.total_seconds():g} seconds; check the network and the load of the machine and try again, or "
+            "set TOOLHIVE_PREPARE_TIMEOUT of the agent to more seconds",
         )

@@ -82,7 +82,7 @@ def build(
     tools = Tools(
         agent=settings.agent_name,
         engine=engine,
-        images=Images(engine, bus, _builder(settings)),
+        images=Images(engine, bus, _builder(settings), timedelta(seconds=settings.prepare_timeout)),
         readiness=Readiness(
             ReadinessSettings(
                 startup_grace=timedelta(seconds=settings.startup_grace),

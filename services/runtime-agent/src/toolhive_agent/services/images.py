@@ -1,14 +1,18 @@
 """Images, two at a time, with progress for whoever watches."""
 
 import asyncio
+from collections.abc import Callable
+from datetime import timedelta
 
 from toolhive_agent.decisions.redaction import hidden_values, redacted
+from toolhive_agent.errors import PrepareTimeoutError
 from toolhive_agent.services.engine import Engine
 from toolhive_agent.services.tasks import beside
 from toolhive_common.messaging.bus import Bus
 from toolhive_common.messaging.progress import tell_progress
 from toolhive_common.schemas.commands import Progress, ProgressStage
 from toolhive_common.schemas.state import DesiredWorkload
+from toolhive_runtime.decisions.packages import is_package
 from toolhive_runtime.runtime import BuilderOptions, ImageProgress, ImageSource
 
 __all__ = ["Images"]
@@ -26,12 +30,15 @@ class Images:
     ----------
     builder
         How packages are built, where a workload does not say otherwise.
+    patience
+        After this a pull or a build is given up: one that hangs would keep its slot from all others.
     """
 
-    def __init__(self, engine: Engine, bus: Bus, builder: BuilderOptions) -> None:
+    def __init__(self, engine: Engine, bus: Bus, builder: BuilderOptions, patience: timedelta) -> None:
         self._engine = engine
         self._bus = bus
         self._builder = builder
+        self._patience = patience
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def prepare(self, desired: DesiredWorkload) -> tuple[str, ImageSource]:
@@ -44,10 +51,19 @@ class Images:
         """
         teller = _Teller(self._bus, desired)
         async with self._slots, beside(teller.run()):
-            runtime = await self._engine.runtime()
-            return await runtime.ensure_image(
-                desired.run_config.image, progress=teller.note, builder=self._options(desired)
-            )
+            return await self._in_time(desired.run_config.image, teller.note, self._options(desired))
+
+    async def _in_time(
+        self, image: str, progress: Callable[[ImageProgress], None], builder: BuilderOptions
+    ) -> tuple[str, ImageSource]:
+        runtime = await self._engine.runtime()
+        try:
+            async with asyncio.timeout(self._patience.total_seconds()) as limit:
+                return await runtime.ensure_image(image, progress=progress, builder=builder)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise PrepareTimeoutError(image, self._patience, building=is_package(image)) from error
 
     def _options(self, desired: DesiredWorkload) -> BuilderOptions:
         own = desired.run_config.runtime_config
