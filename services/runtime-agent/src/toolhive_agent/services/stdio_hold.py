@@ -17,14 +17,13 @@ from typing import Any
 import structlog
 
 from toolhive_agent.services.tasks import beside
-from toolhive_common.errors import ErrorCode, ToolHiveError
+from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.effects import Dropped, Effect, ToClient, ToServer
 from toolhive_common.mcp.handshake import Handshake
 from toolhive_common.mcp.lines import Line, LineReader
 from toolhive_common.mcp.multiplexer import StdioMultiplexer
 from toolhive_common.messaging.bus import Bus
 from toolhive_common.messaging.frames import Frame, FrameChannel
-from toolhive_common.schemas.commands import ErrorReply
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_common.subjects import McpFrameSubject
 from toolhive_runtime.runtime import Attachment
@@ -80,7 +79,6 @@ class StdioHold:
         self._unwritten_bytes = 0
         self._written = asyncio.Condition()
         self._last_heard: dict[str, float] = {}
-        self._over = False
         self._garbage = 0
 
     @property
@@ -94,9 +92,7 @@ class StdioHold:
             async with beside(self._write(), self._expire_sessions(), self._listen()):
                 await self._read()
         finally:
-            self._over = True
             await self._attachment.close()
-            self._wake_writers()
             # Also when the agent itself is asked to end: callers shall not wait for nothing.
             with suppress(TimeoutError):
                 async with asyncio.timeout(2):
@@ -128,19 +124,16 @@ class StdioHold:
             with suppress(Exception):  # the connection may be gone, and the subscription with it
                 await subscription.unsubscribe()
 
-    async def _take(self, frame: Frame) -> ErrorReply | None:
-        if self._over:
-            return ErrorReply(code=ErrorCode.SERVER_EXITED, message=_ENDED)
+    async def _take(self, frame: Frame) -> None:
         session = frame.subject.session
         if frame.ends_session:
             self._last_heard.pop(session, None)
             await self._carry_out(self._multiplexer.session_ended(session))
-            return None
+            return
         self._last_heard[session] = asyncio.get_running_loop().time()
         await self._carry_out(self._multiplexer.from_client(session, frame.data))
         async with self._written:
-            await self._written.wait_for(lambda: self._over or self._unwritten_bytes < self._settings.most_unwritten)
-        return None
+            await self._written.wait_for(lambda: self._unwritten_bytes < self._settings.most_unwritten)
 
     async def _carry_out(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
@@ -188,10 +181,6 @@ class StdioHold:
                 self._unwritten.popleft()
                 self._unwritten_bytes -= len(data)
                 self._written.notify_all()
-
-    def _wake_writers(self) -> None:
-        self._unwritten.clear()
-        self._unwritten_bytes = 0
 
     async def _expire_sessions(self) -> None:
         while True:
