@@ -32,6 +32,8 @@ class _Told:
     stored: ObservedWorkload | None = None
     """What the bucket holds, as far as is known."""
     events: deque[LifecycleEvent] = field(default_factory=deque)
+    forgotten: bool = False
+    """Declared no more; kept until all is told."""
 
 
 class Reporter:
@@ -60,7 +62,7 @@ class Reporter:
         if told.newest is not None and _same(told.newest, state):
             return
         told.events += events_between(told.newest, state, now=state.updated_at)
-        told.newest = state
+        told.newest, told.forgotten = state, False
         _log.info(
             "workload changed",
             workload=state.key.name,
@@ -78,9 +80,9 @@ class Reporter:
 
     def forget(self, key: WorkloadKey) -> None:
         """Forget a workload that is declared no more, once all about it is told."""
-        told = self._told.get(key)
-        if told and not told.events:
-            del self._told[key]
+        if (told := self._told.get(key)) is not None:
+            told.forgotten = True
+            self._work.set()
 
     def pending(self) -> int:
         """Number of events that NATS does not have yet."""
@@ -130,6 +132,8 @@ class Reporter:
                 await self._observed.put(key, state)
                 told.stored = state
             else:
+                if told.forgotten:
+                    del self._told[key]
                 return
 
     async def _repeat_after_outages(self) -> None:
@@ -139,7 +143,7 @@ class Reporter:
             await self._bus.wait_reconnected(generation)
             if generation:  # the first connection is no outage
                 for told in self._told.values():
-                    if told.newest and told.newest.phase is not ObservedPhase.REMOVED:
+                    if told.newest and not told.forgotten and told.newest.phase is not ObservedPhase.REMOVED:
                         told.stored = None
             generation = self._bus.generation
             self._work.set()
