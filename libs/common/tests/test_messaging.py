@@ -193,6 +193,23 @@ async def test_a_message_over_the_limit_is_dropped_and_the_next_arrives(agent: B
         assert (await received.get()).ends_session
 
 
+async def test_the_parts_of_a_sender_that_died_are_dropped(agent: Bus, proxy: Bus) -> None:
+    received: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def take(frame: Frame) -> None:
+        received.put_nowait(frame.data)
+
+    await FrameChannel(agent, part_patience=0).receive(McpFrameSubject.to_server(KEY), take)
+    await settled(agent)
+    subject, other = McpFrameSubject(KEY, "s", "in"), McpFrameSubject(KEY, "t", "in")
+    await proxy.client.publish(str(subject), b"first half", headers={"Toolhive-Part": "m 1 2"})
+    await FrameChannel(proxy).send(other, b"in between")
+    await proxy.client.publish(str(subject), b"second half", headers={"Toolhive-Part": "m 2 2"})
+    await FrameChannel(proxy).send(subject, b"next")
+    async with asyncio.timeout(20):
+        assert [await received.get(), await received.get()] == [b"in between", b"next"]
+
+
 async def test_a_frame_that_nobody_takes_is_told_back(proxy: Bus, agent: Bus) -> None:
     told_back: asyncio.Queue[tuple[McpFrameSubject, ErrorReply]] = asyncio.Queue()
 

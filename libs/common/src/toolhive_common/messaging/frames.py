@@ -43,6 +43,8 @@ class Frame:
 @dataclass
 class _Partial:
     message_id: str
+    touched: float
+    """Time of its latest part, in seconds of the loop's clock."""
     parts: list[bytes] = field(default_factory=list)
 
 
@@ -55,6 +57,9 @@ class FrameChannel:
         The connection.
     max_message
         Longest message in bytes that is put together; a longer one is dropped and logged.
+    part_patience
+        Seconds between two parts of a message after which its sender is taken to be dead, and the parts are dropped.
+        Not sooner: other messages of the session may come in between, from this sender and from others.
     on_undeliverable
         Told the subject of a frame that nobody took, and why. Only frames sent with ``confirm`` are told about.
     """
@@ -64,10 +69,12 @@ class FrameChannel:
         bus: Bus,
         *,
         max_message: int = 64 * 1024 * 1024,
+        part_patience: float = 60.0,
         on_undeliverable: Callable[[McpFrameSubject, ErrorReply], Awaitable[None]] | None = None,
     ) -> None:
         self._bus = bus
         self._max_message = max_message
+        self._part_patience = part_patience
         self._on_undeliverable = on_undeliverable
         self._inbox = ""
         self._parts_lock = asyncio.Lock()
@@ -129,7 +136,11 @@ class FrameChannel:
             frame = self._assemble(partial, message)
             if frame is None:
                 return
+            clock = asyncio.get_running_loop().time
+            before = clock()
             refusal = await take(frame)
+            for held in partial.values():  # while we were busy no part could be heard
+                held.touched += clock() - before
             if refusal is not None and message.reply:
                 await self._bus.client.publish(message.reply, refusal.to_json())
 
@@ -141,6 +152,10 @@ class FrameChannel:
     def _assemble(self, partial: dict[str, _Partial], message: Msg) -> Frame | None:
         subject = McpFrameSubject.parse(message.subject)
         headers = message.headers or {}
+        now = asyncio.get_running_loop().time()
+        for name in [name for name, held in partial.items() if now - held.touched > self._part_patience]:
+            del partial[name]
+            _log.warning("the rest of a message did not come; dropped its parts", subject=name)
         if _END in headers:
             partial.pop(message.subject, None)
             return Frame(subject, b"", ends_session=True)
@@ -149,11 +164,12 @@ class FrameChannel:
         message_id, number, count = headers[_PART].split()
         held = partial.get(message.subject)
         if held is None or held.message_id != message_id:
-            held = partial[message.subject] = _Partial(message_id)
+            held = partial[message.subject] = _Partial(message_id, now)
         if int(number) != len(held.parts) + 1:
             del partial[message.subject]
             _log.warning("a part of a message is missing; dropped it", subject=message.subject)
             return None
+        held.touched = now
         held.parts.append(message.data)
         if sum(map(len, held.parts)) > self._max_message:
             del partial[message.subject]
