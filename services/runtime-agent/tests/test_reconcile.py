@@ -13,7 +13,7 @@ from toolhive_agent.decisions.backoff import delay, next_attempt
 from toolhive_agent.decisions.containers import owner_labels, run_of
 from toolhive_agent.decisions.memory import failed, newly_dead, noticed, recalled
 from toolhive_agent.decisions.observation import observe
-from toolhive_agent.decisions.orphans import orphans
+from toolhive_agent.decisions.orphans import orphans, taken_back
 from toolhive_agent.decisions.reconcile import plan
 from toolhive_agent.decisions.transitions import events_between
 from toolhive_agent.models.commands import (
@@ -281,6 +281,12 @@ def test_orphans_are_ours_undeclared_and_certain() -> None:
     assert orphans(ours, set(), synced=True) == ["a"]
     assert orphans(ours, {KEY}, synced=True) == []
     assert orphans(ours, set(), synced=False) == []
+
+
+def test_workloads_are_taken_back_only_when_that_is_certain() -> None:
+    assert taken_back({KEY}, set(), synced=True) == {KEY}
+    assert taken_back({KEY}, {KEY}, synced=True) == set()
+    assert taken_back({KEY}, set(), synced=False) == set()
 
 
 def a_state(phase: str, **changes: Any) -> ObservedWorkload:
