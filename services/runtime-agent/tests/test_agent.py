@@ -63,7 +63,7 @@ async def test_a_dead_server_is_started_again_and_its_death_told(stage: Stage, f
     async with an_agent(stage, fake):
         await stage.declare()
         state = await stage.reaches("running")
-        fake.named("time").say(b"secret-free last words\n")
+        fake.named("time").complain(b"secret-free last words\n")
         fake.die(state.container_id, 137, oom=True)
 
         async def restarted() -> bool:
@@ -85,7 +85,7 @@ async def test_values_of_the_environment_stand_in_no_report(stage: Stage, fake: 
     async with an_agent(stage, fake):
         await stage.declare(run_config=a_run_config(env_vars={"TOKEN": "hunter2hunter2"}))
         state = await stage.reaches("running")
-        fake.named("time").say(b"bad token hunter2hunter2\n")
+        fake.named("time").complain(b"bad token hunter2hunter2\n")
         fake.die(state.container_id, 1)
 
         async def died() -> bool:

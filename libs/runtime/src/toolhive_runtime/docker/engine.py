@@ -40,6 +40,8 @@ from toolhive_runtime.runtime import (
 __all__ = ["DockerRuntime"]
 
 _OK = 200
+_CONVERSATION_LINES = 5000
+"""Lines of a server's conversations that may stand among its last log lines."""
 _NAME_TRIES = 20
 _NAME_PAUSE = 0.25
 """Seconds between two tries to take a name that is about to be free."""
@@ -173,11 +175,14 @@ class DockerRuntime:
         if answer is None:
             return ""
         speaks_on_stdout = bool(answer["Config"].get("OpenStdin"))
+        # The engine counts the lines of both streams before it leaves one out.
+        tail = lines + _CONVERSATION_LINES if speaks_on_stdout else lines
         text: bytes | None = await self._calls.run(
-            lambda client: client.logs(container_id, stdout=not speaks_on_stdout, stderr=True, tail=lines),
+            lambda client: client.logs(container_id, stdout=not speaks_on_stdout, stderr=True, tail=tail),
             missing_is_fine=True,
         )
-        return (text or b"").decode(errors="replace")
+        kept = (text or b"").decode(errors="replace").splitlines(keepends=True)
+        return "".join(kept[max(len(kept) - lines, 0) :])
 
     async def attach(self, container_id: str) -> DockerAttachment:
         """Take hold of its standard streams."""
