@@ -43,7 +43,7 @@ class ApiUnreachableError(ToolHiveError):
     def __init__(self, url: str, cause: str) -> None:
         super().__init__(
             ErrorCode.INTERNAL,
-            f"cannot reach the ToolHive API at {url}: {cause}. Start it with 'docker compose up -d', or say where "
+            f"cannot reach the ToolHive API at {url}: {cause}. Start the stack with 'make up', or say where "
             "it is with --api-url or TOOLHIVE_API_URL",
         )
 

@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 import pytest
 
+from toolhive_common.origin import OriginRule, refuse_host, refuse_origin
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.state import DesiredPhase, DesiredWorkload, ObservedPhase, ObservedWorkload
 from toolhive_common.testing.factories import a_desired, a_run_config, an_observed
-from toolhive_proxy.decisions.origin import OriginRule, may_pass
 from toolhive_proxy.decisions.post_verdict import PostAction, Refusal, judge_session_post
 from toolhive_proxy.decisions.routing_table import (
     Came,
@@ -212,7 +212,8 @@ def test_only_pages_of_the_public_address_may_call(
     also: tuple[str, ...],
     passes: bool,
 ) -> None:
-    assert (may_pass(rule, host=host, origin=origin, also=also) == "") == passes
+    problem = refuse_host(rule, host) or refuse_origin(rule, origin, also=also)
+    assert (problem == "") == passes
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ __all__ = ["command"]
   thv run npx://@modelcontextprotocol/server-everything  one from npm
   thv run go://github.com/example/server@latest         a Go module
   thv run --name fetch -e DEBUG=1 mcp/fetch:1.0         an image
-  thv run uvx://mcp-server-git -v ~/src:/src:ro -- --repository /src
+  thv run uvx://mcp-server-git --runtime-add-package git -v ~/src:/src:ro -- --repository /src
   thv run uvx://mcp-server-time --permission-profile none
 """,
 )
@@ -52,11 +52,15 @@ __all__ = ["command"]
     default="",
     type=click.Choice(["", "sse", "streamable-http"]),
     metavar="[sse|streamable-http]",
-    help="How clients speak to a stdio server.  [default: streamable-http]",
+    help="How clients speak to a stdio server; sse is not served yet.  [default: streamable-http]",
 )
-@click.option("--host", default="", help="Address that the proxy listens on.")
+@click.option("--host", default="", help="Address that the proxy listens on; the stack's is fixed.")
 @click.option(
-    "--proxy-port", default=0, type=click.IntRange(0, 65535), metavar="PORT", help="Port that the proxy listens on."
+    "--proxy-port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Port that the proxy listens on; the stack serves all on one.",
 )
 @click.option(
     "--target-port",
@@ -72,8 +76,12 @@ __all__ = ["command"]
     metavar="[none|network|FILE]",
     help="What the server may reach and mount.  [default: network]",
 )
-@click.option("--network", default="", metavar="MODE", help="Network mode of the container: host, none or a name.")
-@click.option("--isolate-network/--no-isolate-network", default=None, help="Filter what the server may connect to.")
+@click.option("--network", default="", metavar="MODE", help="Network mode of the container: host or none.")
+@click.option(
+    "--isolate-network/--no-isolate-network",
+    default=None,
+    help="Shut the server off where its profile allows no connections.",
+)
 @click.option("--allow-docker-gateway/--no-allow-docker-gateway", default=False, help="Let it reach this machine.")
 @click.option("-e", "--env", multiple=True, metavar="KEY=VALUE", help="Variable of the server's environment.")
 @click.option("--env-file", default="", metavar="FILE", help="File of KEY=VALUE lines; --env goes before it.")
@@ -123,7 +131,7 @@ def command(ctx: click.Context, /, *, wait: int, output: str, **given: Any) -> N
 
 async def _run(manager: Manager, screen: Screen, request: CreateRequest, wait: int, output: str) -> str:
     service = starting(manager, screen)
-    name = await service.make(request)
+    name = await service.make(request, patience=wait)
     if wait == 0 and output == "text":
         return started_without_waiting(name)
     workload = await (service.wait_until_ready(name, seconds=wait) if wait else manager.get_workload(name))

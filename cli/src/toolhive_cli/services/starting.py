@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from toolhive_cli.errors import NotReadyError
+from toolhive_cli.errors import ApiUnreachableError, NotReadyError, UnexpectedAnswerError
 from toolhive_common.manager import Created, Manager
 from toolhive_common.schemas.commands import Progress
 from toolhive_common.schemas.workload import CreateRequest, Workload, WorkloadStatus
@@ -17,6 +17,7 @@ _STEADY = 2.0
 """Seconds that a server must hold out: one that lacks an argument or a key starts, says so and exits."""
 _BROKEN = frozenset({WorkloadStatus.ERROR, WorkloadStatus.UNHEALTHY, WorkloadStatus.POLICY_STOPPED})
 _ENDING = frozenset({WorkloadStatus.STOPPING, WorkloadStatus.STOPPED, WorkloadStatus.REMOVING})
+_GOES_ON = "It goes on being made as soon as all services are there: see 'thv list --all' and 'thv events'"
 _RUNNING = frozenset({WorkloadStatus.RUNNING})
 
 
@@ -55,17 +56,40 @@ class Starting:
     narrator: Narrator
     clock: Callable[[], float]
 
-    async def make(self, request: CreateRequest) -> str:
-        """Make the workload; its image is there at the end. Gives its name."""
+    async def make(self, request: CreateRequest, *, patience: float) -> str:
+        """Make the workload; its image is there at the end. Gives its name.
+
+        Parameters
+        ----------
+        patience
+            Seconds without a sign of life after which it is no longer waited for; 0 = for ever.
+
+        Raises
+        ------
+        NotReadyError
+            It was asked for, but nothing more is heard of it. It goes on being made.
+        """
         self.narrator.stage("requested", f"asking for '{request.name}'")
-        name = request.name
-        async for update in self.manager.run_workload_detached(request):
+        updates = self.manager.run_workload_detached(request)
+        name, asked = request.name, False
+        while True:
+            try:
+                async with asyncio.timeout(patience or None):
+                    update = await anext(updates)
+            except StopAsyncIteration:
+                return name
+            except TimeoutError:
+                raise NotReadyError(name, f"is not heard of for {patience:.0f} s", _GOES_ON) from None
+            except (ApiUnreachableError, UnexpectedAnswerError) as error:
+                if not asked:
+                    raise
+                raise NotReadyError(name, "was asked for, and then the API went away", _GOES_ON) from error
+            asked = True
             match update:
                 case Progress():
                     self.narrator.stage(update.stage, update.message, update.fraction)
                 case Created():
                     name = update.workload.name
-        return name
 
     async def wait_until_ready(self, name: str, *, seconds: float) -> Workload:
         """Wait until the workload runs and its proxy answers.

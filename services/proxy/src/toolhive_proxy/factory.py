@@ -12,11 +12,11 @@ from toolhive_common.access import Role
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus, BusSettings
 from toolhive_common.messaging.events import EventLog
+from toolhive_common.origin import OriginRule
 from toolhive_common.schemas.state import DesiredWorkload, ObservedWorkload, SyncMarker
 from toolhive_proxy.adapters.upstream_http import UpstreamHttp
 from toolhive_proxy.adapters.upstream_stdio import StdioLinks
 from toolhive_proxy.config import Settings
-from toolhive_proxy.decisions.origin import OriginRule
 from toolhive_proxy.middleware.body_limit import body_limit
 from toolhive_proxy.middleware.chain import Part, build_chain
 from toolhive_proxy.middleware.correlation import correlation

@@ -38,7 +38,7 @@ class AgentUnreachableError(ToolHiveError):
         super().__init__(
             ErrorCode.AGENT_UNREACHABLE,
             f"the agent {agent!r} does not answer; check that the runtime-agent runs "
-            "(`docker compose ps`) and try again",
+            "(`scripts/compose ps`) and try again",
         )
 
 

@@ -28,14 +28,14 @@ def refuse_agent(name: str, state: AgentState | None, *, now: datetime) -> Rejec
         return Rejection(
             ErrorCode.AGENT_UNREACHABLE,
             f"no agent named {name!r} has reported yet; check that the runtime-agent runs "
-            "(`docker compose ps runtime-agent`) and try again",
+            "(`scripts/compose ps`) and try again",
         )
     silence = now - state.beat_at
     if silence > MAX_SILENCE:
         return Rejection(
             ErrorCode.AGENT_UNREACHABLE,
             f"the agent {name!r} has been silent for {silence.total_seconds():.0f} seconds; check that the "
-            "runtime-agent runs (`docker compose ps runtime-agent`) and try again",
+            "runtime-agent runs (`scripts/compose ps`) and try again",
         )
     if state.problem:
         return Rejection(state.problem_code or ErrorCode.ENGINE_ERROR, state.problem)

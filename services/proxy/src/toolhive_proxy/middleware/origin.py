@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 
 from toolhive_common.mcp.jsonrpc import Code
-from toolhive_proxy.decisions.origin import OriginRule, may_pass
+from toolhive_common.origin import OriginRule, refuse_host, refuse_origin
 from toolhive_proxy.models.asgi import App, Receive, Scope, Send
 from toolhive_proxy.protocol.asgi_messages import error_answer
 
@@ -26,7 +26,8 @@ def origin_check(app: App, rule: OriginRule, origins_of: Callable[[str], Collect
                 host = value.decode("latin-1")
             elif name == b"origin":
                 origin = value.decode("latin-1")
-        problem = may_pass(rule, host=host, origin=origin, also=origins_of(scope["path"]) if origin else ())
+        also = origins_of(scope["path"]) if origin else ()
+        problem = refuse_host(rule, host) or refuse_origin(rule, origin, also=also)
         if not problem:
             await app(scope, receive, send)
             return
