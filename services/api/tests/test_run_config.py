@@ -67,7 +67,7 @@ def test_what_the_user_gives_is_taken_over() -> None:
         image="uvx://x@1.2",
         cmd_arguments=["--a"],
         volumes=["/here:/there:ro"],
-        publish=["8000:80"],
+        publish=["8000:80", "192.0.2.1:8001:81", "82"],
         labels={"team": "a"},
         network_isolation=False,
         permission_profile=profile,
@@ -76,7 +76,7 @@ def test_what_the_user_gives_is_taken_over() -> None:
     assert isinstance(planned, RunConfig)
     assert planned.cmd_args == ("--a",)
     assert planned.volumes == ("/here:/there:ro",)
-    assert planned.publish == ("8000:80",)
+    assert planned.publish == ("8000:80", "192.0.2.1:8001:81", "82")
     assert planned.container_labels["team"] == "a"
     assert planned.isolate_network is False
     assert planned.permission_profile == PermissionProfile.model_validate(profile)

@@ -90,7 +90,11 @@ __all__ = ["command"]
 )
 @click.option("-l", "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Label of the workload.")
 @click.option(
-    "-p", "--publish", multiple=True, metavar="[HOST:]PORT", help="Port of the container to open on its host."
+    "-p",
+    "--publish",
+    multiple=True,
+    metavar="[[ADDRESS:]HOST:]PORT",
+    help="Port of the container to open, on 127.0.0.1 unless told.",
 )
 @click.option("--runtime-image", default="", metavar="IMAGE", help="Base image to build a package with.")
 @click.option(

@@ -29,7 +29,7 @@ _IMAGE = re.compile(r"[^\s\x00-\x1f]{1,512}")
 _VARIABLE = re.compile(r"[^=\x00]+")
 _LABEL_NAME = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
-_PUBLISHED = re.compile(r"(\d{1,5}:)?\d{1,5}")
+_PUBLISHED = re.compile(r"(?:(?:\d{1,3}(?:\.\d{1,3}){3}:)?(?P<host>\d{1,5}):)?(?P<container>\d{1,5})")
 _MAX_PORT = 65535
 
 
@@ -198,8 +198,9 @@ def _refuse_texts(request: CreateRequest, _around: Surroundings) -> Rejection | 
 
 def _refuse_published(request: CreateRequest, _around: Surroundings) -> Rejection | None:
     for text in request.publish:
-        if not _PUBLISHED.fullmatch(text) or not all(1 <= int(port) <= _MAX_PORT for port in text.split(":")):
-            return _invalid(f"publish: {text[:40]!r} is not 'hostPort:containerPort' or 'containerPort'")
+        ports = _PUBLISHED.fullmatch(text)
+        if not ports or not all(1 <= int(port) <= _MAX_PORT for port in ports.groups() if port):
+            return _invalid(f"publish: {text[:40]!r} is not '[[address:]hostPort:]containerPort'")
     return None
 
 

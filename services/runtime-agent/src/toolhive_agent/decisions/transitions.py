@@ -31,7 +31,7 @@ def events_between(
 ) -> list[LifecycleEvent]:
     """Tell what happened, steps that nobody saw included.
 
-    Ids are made from the facts alone: telling the same step again gives the same id, which the stream drops.
+    Ids are made from the facts alone: telling the same step again gives the same id, by which it is known for a repetition.
 
     Parameters
     ----------
