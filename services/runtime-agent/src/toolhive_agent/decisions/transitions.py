@@ -31,7 +31,8 @@ def events_between(
 ) -> list[LifecycleEvent]:
     """Tell what happened, steps that nobody saw included.
 
-    Ids are made from the facts alone: telling the same step again gives the same id, by which it is known for a repetition.
+    Ids are made from the facts alone: telling the same step again gives the same id, by which it is
+    known for a repetition.
 
     Parameters
     ----------

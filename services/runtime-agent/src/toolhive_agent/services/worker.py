@@ -40,6 +40,7 @@ from toolhive_common.observability.correlation import correlated
 from toolhive_common.schemas.permissions import BUILTIN_PROFILES
 from toolhive_common.schemas.state import DesiredWorkload
 from toolhive_runtime.decisions.container_spec import container_spec
+from toolhive_runtime.decisions.mounts import plan_mounts
 from toolhive_runtime.runtime import ContainerStatus, ImageSource, Runtime
 
 __all__ = ["Tools", "Worker"]
@@ -184,16 +185,7 @@ class Worker:
         tools = self._tools
         match command:
             case CreateContainer(image, revision):
-                run_config = self.desired.run_config
-                spec = container_spec(
-                    run_config,
-                    run_config.permission_profile or BUILTIN_PROFILES["none"],
-                    image=image,
-                    owner_labels=owner_labels(tools.agent, self._key, revision),
-                    restart_policy="no",
-                    external_network=tools.network,
-                )
-                await runtime.create(spec)
+                await self._create(runtime, image, revision)
             case StartContainer(container_id, stdio):
                 await self._start(runtime, container_id, stdio=stdio)
             case Attach(container_id, run):
@@ -205,6 +197,23 @@ class Worker:
                 await runtime.remove(container_id)
             case _:
                 raise TypeError(f"not a short command: {command}")
+
+    async def _create(self, runtime: Runtime, image: str, revision: int) -> None:
+        tools, run_config = self._tools, self.desired.run_config
+        profile = run_config.permission_profile or BUILTIN_PROFILES["none"]
+        spec = container_spec(
+            run_config,
+            profile,
+            image=image,
+            owner_labels=owner_labels(tools.agent, self._key, revision),
+            restart_policy="no",
+            external_network=tools.network,
+        )
+        for mount in plan_mounts(profile, run_config.volumes, base_folder="").skipped:
+            _log.warning(
+                "left a mount out: an earlier one has its place", workload=self._key.name, target=mount.target
+            )
+        await runtime.create(spec)
 
     async def _start(self, runtime: Runtime, container_id: str, *, stdio: bool) -> None:
         hub = self._tools.hub
