@@ -14,7 +14,7 @@ def test_an_api_that_is_not_there_is_named_with_how_to_start_it(arguments: list[
     assert (done.code, done.out) == (1, "")
     last = done.err.splitlines()[-1]
     assert "cannot reach the ToolHive API at http://127.0.0.1:1: nothing listens there" in last
-    assert "docker compose up -d" in last
+    assert "make up" in last
     assert "Traceback" not in done.err
 
 
