@@ -89,6 +89,8 @@ async def _exists(path: Path) -> bool:
 async def an_own_engine(image: str) -> AsyncIterator[OwnEngine]:
     """Run an engine that has the image, for the length of the block."""
     with tempfile.TemporaryDirectory(prefix="toolhive-engine-", ignore_cleanup_errors=True) as folder:
+        # A run that was broken off may have left it.
+        subprocess.run(["ip", "netns", "delete", _NAMESPACE], check=False, capture_output=True)  # noqa: ASYNC221  # at once
         subprocess.run(["ip", "netns", "add", _NAMESPACE], check=True)  # noqa: ASYNC221  # at once
         engine = OwnEngine(Path(folder))
         try:
