@@ -23,9 +23,10 @@ from toolhive_proxy.decisions.session_state import Elsewhere, OpenCall, call_key
 from toolhive_proxy.decisions.upstream_failure import is_safe_to_repeat
 from toolhive_proxy.middleware.chain import ORDER, Part, build_chain
 from toolhive_proxy.models.asgi import App, Receive, Scope, Send
+from toolhive_proxy.models.messages import Message
 from toolhive_proxy.models.routes import Origin, Route, Unavailable, Unknown
 from toolhive_proxy.protocol.headers import accepts_json, accepts_sse, end_to_end
-from toolhive_proxy.protocol.messages import Message, read_client
+from toolhive_proxy.protocol.messages import read_client
 
 
 def a_message(**value: Any) -> Message:

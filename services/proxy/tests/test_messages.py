@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolhive_proxy.protocol.messages import Batch, Invalid, Kind, Message, ids_within, read_client, read_server
+from toolhive_proxy.models.messages import Batch, Invalid, Kind, Message
+from toolhive_proxy.protocol.messages import ids_within, read_client, read_server
 
 IDS = st.one_of(st.text(), st.integers(-(2**53), 2**53))
 VALUES = st.recursive(

@@ -15,9 +15,10 @@ from toolhive_common.testing.clock import FakeClock
 from toolhive_common.testing.factories import a_run_config
 from toolhive_proxy.errors import IdInUseError, SessionsFullError, StreamClosedError
 from toolhive_proxy.models.links import Receiver
+from toolhive_proxy.models.messages import Message
 from toolhive_proxy.models.replies import Failure, Reply
 from toolhive_proxy.models.routes import Route
-from toolhive_proxy.protocol.messages import Message, read_client
+from toolhive_proxy.protocol.messages import read_client
 from toolhive_proxy.services.message_stream import MessageStream, StreamLimits
 from toolhive_proxy.services.session_store import SessionStore
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from toolhive_common.mcp.eras import MODERN_VERSIONS, SUPPORTED_VERSIONS, speaks_modern
 from toolhive_common.mcp.jsonrpc import Code, Id
+from toolhive_proxy.models.messages import Batch, Invalid, Kind, Message
 from toolhive_proxy.protocol.headers import is_session_id
-from toolhive_proxy.protocol.messages import Batch, Invalid, Kind, Message
 
 __all__ = ["PostAction", "Refusal", "judge_body", "judge_session", "judge_session_post"]
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from toolhive_common.mcp.jsonrpc import Id
-from toolhive_proxy.protocol.messages import Kind, Message
+from toolhive_proxy.models.messages import Kind, Message
 
 __all__ = ["CallKey", "Elsewhere", "OpenCall", "call_key", "destination", "is_expired", "least_missed"]
 

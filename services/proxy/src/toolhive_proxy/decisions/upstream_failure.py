@@ -1,9 +1,9 @@
 """What went wrong with an HTTP server -> the status and error that its client gets."""
 
 from toolhive_common.mcp.jsonrpc import Code
+from toolhive_proxy.models.messages import Kind, Message
 from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.models.upstream import UpstreamTrouble
-from toolhive_proxy.protocol.messages import Kind, Message
 
 __all__ = ["failure_of", "is_safe_to_repeat"]
 

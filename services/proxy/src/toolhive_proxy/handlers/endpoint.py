@@ -10,11 +10,12 @@ from toolhive_proxy.handlers.event_streams import StreamTimes, write_answer, wri
 from toolhive_proxy.handlers.exchange import Exchange
 from toolhive_proxy.handlers.forwarded import write_forwarded
 from toolhive_proxy.models.asgi import Receive, Scope, Send
+from toolhive_proxy.models.messages import Kind, Message
 from toolhive_proxy.models.outcomes import Accepted, Answer
 from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.models.routes import Lookup, Route, Unavailable, Unknown
 from toolhive_proxy.protocol.headers import PROTOCOL_VERSION, SESSION_ID, accepts_sse
-from toolhive_proxy.protocol.messages import Kind, Message, read_client
+from toolhive_proxy.protocol.messages import read_client
 from toolhive_proxy.services.directory import Directory
 from toolhive_proxy.services.forwarding import Forwarding
 from toolhive_proxy.services.session_calls import OpenedCall, OpenedStream, PostFacts, SessionCalls

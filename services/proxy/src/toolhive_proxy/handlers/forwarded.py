@@ -9,11 +9,11 @@ from toolhive_common.mcp.jsonrpc import error_body
 from toolhive_proxy.errors import UpstreamError
 from toolhive_proxy.handlers.exchange import Exchange, until_first
 from toolhive_proxy.models.asgi import Header
+from toolhive_proxy.models.messages import Kind, Message
 from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.models.routes import Route
 from toolhive_proxy.models.upstream import UpstreamTrouble
 from toolhive_proxy.protocol.asgi_messages import head, piece
-from toolhive_proxy.protocol.messages import Kind, Message
 from toolhive_proxy.protocol.sse import encode_event
 from toolhive_proxy.services.forwarding import Forwarding, ForwardRequest
 

@@ -1,77 +1,21 @@
-"""A JSON-RPC message beside its bytes, which travel on unchanged: what it is, and whom it concerns.
+"""Reads JSON-RPC messages: what each is, and whom it concerns, beside its bytes, which travel on unchanged.
 
 `toolhive_common.mcp.jsonrpc` reads it, for the proxy as for the agent: what one of them takes care to preserve, the
 other must not drop.
 """
 
 import re
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from toolhive_common.mcp import jsonrpc
 from toolhive_common.mcp.jsonrpc import Id, is_id
+from toolhive_proxy.models.messages import Batch, Invalid, Kind, Message
 
-__all__ = ["Batch", "Invalid", "Kind", "Message", "ids_within", "read_client", "read_server"]
+__all__ = ["ids_within", "read_client", "read_server"]
 
 _ID_IN_TEXT = re.compile(rb'"id"\s*:\s*(-?\d{1,18}\b|"[^"\\]{0,200}")')
 _END = 1024
 """Bytes at each end of a message where its id is looked for: nobody writes it into the middle."""
-
-
-class Kind(Enum):
-    """The three kinds of messages."""
-
-    REQUEST = "request"
-    NOTIFICATION = "notification"
-    RESPONSE = "response"
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message. Of a response, which may be large, nothing is kept but its bytes."""
-
-    kind: Kind
-    method: str
-    """Empty for a response."""
-    id: Id | None
-    """``None`` for a notification."""
-    params: dict[str, Any] | None
-    data: bytes
-    """The message as it came."""
-    is_error: bool = False
-    """Whether it is a response that tells an error."""
-
-    @property
-    def meta(self) -> dict[str, Any]:
-        """The ``_meta`` of the parameters."""
-        found = self.params.get("_meta") if self.params else None
-        return found if isinstance(found, dict) else {}
-
-    @property
-    def own_token(self) -> Id | None:
-        """The progress token that a request asks to be told progress under."""
-        return _id(self.meta.get("progressToken"))
-
-    @property
-    def told_token(self) -> Id | None:
-        """The progress token that a progress notification is about."""
-        return _id(self.params.get("progressToken")) if self.params else None
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """An array of messages, which MCP had in one revision only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Invalid:
-    """Not a message."""
-
-    reason: str
-    is_json: bool
-    id: Id | None = None
-    """The id that it has nevertheless."""
 
 
 def read_client(data: bytes) -> Message | Batch | Invalid:

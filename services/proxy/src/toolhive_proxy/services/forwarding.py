@@ -10,11 +10,11 @@ from toolhive_proxy.adapters.upstream_http import UpstreamHttp, UpstreamResponse
 from toolhive_proxy.decisions.upstream_failure import failure_of, is_safe_to_repeat
 from toolhive_proxy.errors import UpstreamError
 from toolhive_proxy.models.asgi import Header
+from toolhive_proxy.models.messages import Message
 from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.models.routes import Route
 from toolhive_proxy.models.upstream import UpstreamRequest, UpstreamTrouble
 from toolhive_proxy.protocol.headers import SESSION_ID, end_to_end
-from toolhive_proxy.protocol.messages import Message
 from toolhive_proxy.services.event_teller import EventTeller
 
 __all__ = ["ForwardRequest", "Forwarding"]

@@ -14,8 +14,9 @@ from toolhive_common.schemas.state import WorkloadKey
 from toolhive_proxy.decisions.session_state import CallKey, Elsewhere, OpenCall, call_key, destination
 from toolhive_proxy.errors import IdInUseError, LinkBrokenError, StreamClosedError
 from toolhive_proxy.models.links import Link
+from toolhive_proxy.models.messages import Invalid, Kind, Message
 from toolhive_proxy.models.replies import Failure, Reply
-from toolhive_proxy.protocol.messages import Invalid, Kind, Message, ids_within, read_server
+from toolhive_proxy.protocol.messages import ids_within, read_server
 from toolhive_proxy.services.message_stream import MessageStream, StreamLimits
 
 __all__ = ["Session", "SessionIdentity"]

@@ -12,11 +12,11 @@ from toolhive_common.mcp.eras import SUPPORTED_VERSIONS
 from toolhive_common.mcp.jsonrpc import Code, notification_body, request_body
 from toolhive_proxy.decisions.post_verdict import PostAction, Refusal, judge_session, judge_session_post
 from toolhive_proxy.errors import IdInUseError, SessionsFullError, UpstreamError
+from toolhive_proxy.models.messages import Kind, Message
 from toolhive_proxy.models.outcomes import Accepted, Answer
 from toolhive_proxy.models.replies import Failure, Reply
 from toolhive_proxy.models.routes import Route
 from toolhive_proxy.models.upstream import UpstreamTrouble
-from toolhive_proxy.protocol.messages import Kind, Message
 from toolhive_proxy.services.message_stream import MessageStream
 from toolhive_proxy.services.session import Session
 from toolhive_proxy.services.session_store import SessionStore

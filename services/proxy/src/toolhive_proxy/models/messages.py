@@ -1,0 +1,68 @@
+"""JSON-RPC messages as the proxy hands them on: what each is, beside its bytes."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from toolhive_common.mcp.jsonrpc import Id, is_id
+
+__all__ = ["Batch", "Invalid", "Kind", "Message"]
+
+
+class Kind(Enum):
+    """The three kinds of messages."""
+
+    REQUEST = "request"
+    NOTIFICATION = "notification"
+    RESPONSE = "response"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message. Of a response, which may be large, nothing is kept but its bytes."""
+
+    kind: Kind
+    method: str
+    """Empty for a response."""
+    id: Id | None
+    """``None`` for a notification."""
+    params: dict[str, Any] | None
+    data: bytes
+    """The message as it came."""
+    is_error: bool = False
+    """Whether it is a response that tells an error."""
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The ``_meta`` of the parameters."""
+        found = self.params.get("_meta") if self.params else None
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def own_token(self) -> Id | None:
+        """The progress token that a request asks to be told progress under."""
+        return _token(self.meta.get("progressToken"))
+
+    @property
+    def told_token(self) -> Id | None:
+        """The progress token that a progress notification is about."""
+        return _token(self.params.get("progressToken")) if self.params else None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """An array of messages, which MCP had in one revision only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """Not a message."""
+
+    reason: str
+    is_json: bool
+    id: Id | None = None
+    """The id that it has nevertheless."""
+
+
+def _token(value: object) -> Id | None:
+    return value if is_id(value) else None
