@@ -3,7 +3,7 @@
 PYTHON ?= python3
 UV := .cache/uv-venv/bin/uv
 BIN := .venv/bin
-PACKAGES := libs/common libs/runtime services/api services/runtime-agent services/proxy cli
+PACKAGES := libs/common libs/runtime libs/sessions services/api services/runtime-agent services/proxy cli
 SOURCES := $(addsuffix /src,$(PACKAGES))
 SETUP := .venv/.ready
 STEP := scripts/step

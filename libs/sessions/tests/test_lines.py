@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolhive_common.mcp.lines import Line, LineReader, TooLong
+from toolhive_sessions.lines import Line, LineReader, TooLong
 
 
 @given(st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"").rstrip(b"\r"))), st.integers(1, 50))

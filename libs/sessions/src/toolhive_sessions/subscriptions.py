@@ -13,6 +13,10 @@ class Subscriptions:
         """Note a subscription."""
         self._sessions.setdefault(uri, {})[session] = None
 
+    def all(self) -> list[str]:
+        """All resources that somebody wants to hear of."""
+        return list(self._sessions)
+
     def held(self, uri: str) -> bool:
         """Whether the server already tells us of the resource."""
         return uri in self._sessions

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from toolhive_common.mcp.effects import Dropped, Effect, ToClient, ToServer
 from toolhive_common.mcp.handshake import Handshake
 from toolhive_common.mcp.multiplexer import StdioMultiplexer

@@ -1,0 +1,440 @@
+"""The sessions of one workload: who is there, which process serves whom, and where each message goes.
+
+    handle           what an edge asks                   ─┐
+    from_process     a line of a process                  │
+    process_started, process_exited, too_long             ├─> effects, see `effects.BrokerEffect`
+    edge_gone, tick, end_all                             ─┘
+
+Time is given, in seconds of any steady clock.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from toolhive_common.mcp.eras import refuse_modern
+from toolhive_common.mcp.jsonrpc import Invalid, Notification, Request, Response, classify, parse
+from toolhive_common.mcp.port import FromBroker, Note, RefusalCode, ToBroker, Verb
+from toolhive_sessions.effects import (
+    BrokerEffect,
+    CallKey,
+    Dropped,
+    Handshake,
+    MuxEffect,
+    NotModern,
+    SessionClosed,
+    SessionOpened,
+    ToClient,
+    ToEdge,
+    ToServer,
+    call_key,
+)
+from toolhive_sessions.legacy import LegacyMultiplexer
+from toolhive_sessions.pool import Pool
+from toolhive_sessions.records import Kind, Policy, Process, Session, expired, makes_room
+from toolhive_sessions.streams import Stream, newest_open
+
+__all__ = ["Broker"]
+
+_UNKNOWN = "Session not found"
+_FULL = (
+    "the workload has {limit} open sessions, which is the limit; try again later, or end sessions that are not needed"
+)
+
+
+class Broker:
+    """Keeps all sessions of one workload.
+
+    Parameters
+    ----------
+    numbers
+        Given to calls, see `LegacyMultiplexer`.
+    """
+
+    def __init__(self, policy: Policy, numbers: Iterator[int]) -> None:
+        self._policy = policy
+        self._pool = Pool(policy, numbers)
+        self._sessions: dict[str, Session] = {}
+        self._at: dict[tuple[str, int], tuple[Session, Stream]] = {}
+        """What an edge's stream is."""
+        self._verbs: dict[Verb, Callable[[str, ToBroker, float], list[BrokerEffect]]] = {
+            Verb.OPEN: self._open,
+            Verb.ATTACH: self._open,
+            Verb.CALL: self._call,
+            Verb.CALL_ONCE: self._call_alone,
+            Verb.CALL_MODERN: self._call_alone,
+            Verb.TELL: self._tell,
+            Verb.LISTEN: self._listen,
+            Verb.LEAVE: self._leave,
+            Verb.END: self._end,
+        }
+
+    def __len__(self) -> int:
+        """Sessions of clients."""
+        return sum(session.kind is Kind.CLIENT for session in self._sessions.values())
+
+    @property
+    def processes(self) -> Iterable[Process]:
+        """All processes that are used."""
+        return self._pool.processes
+
+    # -- edges ----------------------------------------------------------------------------------------------------
+
+    def handle(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
+        """Do what an edge asks."""
+        return self._verbs[message.verb](edge, message, now)
+
+    def _open(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
+        effects = self._make_room(now)
+        if len(self) >= self._policy.max_sessions:
+            return [
+                *effects,
+                _refuse(edge, message, RefusalCode.SESSIONS_FULL, _FULL, limit=self._policy.max_sessions),
+            ]
+        chosen = self._pool.for_session(message.session, now)
+        if not isinstance(chosen, Process):
+            return [*effects, _refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, chosen)]
+        session = Session(message.session, Kind.CLIENT, chosen.slot, now)
+        self._sessions[session.id] = session
+        effects += self._pool.started(chosen)
+        if message.verb is Verb.ATTACH:
+            stream = Stream(f"{edge}.{message.stream}", edge, message.stream, takes_many=True, began_at=now)
+            session.listener, session.sole = stream, True
+            self._at[edge, message.stream] = (session, stream)
+            return [*effects, ToEdge(edge, FromBroker(Note.STARTED, message.stream))]
+        return effects + self._request(session, chosen, edge, message, now)
+
+    def _call(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
+        session = self._sessions.get(message.session)
+        if session is None:
+            return [_refuse(edge, message, RefusalCode.UNKNOWN_SESSION, _UNKNOWN)]
+        session.last_used = now
+        process = self._pool.serving(session.slot, now)
+        if not isinstance(process, Process):
+            return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, process)]
+        return self._pool.started(process) + self._request(session, process, edge, message, now)
+
+    def _call_alone(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
+        """Serve one request with a session made for it."""
+        kind = Kind.MODERN if message.verb is Verb.CALL_MODERN else Kind.ONCE
+        if kind is Kind.MODERN and not self._pool.knows_modern:
+            return [_answer_refusal(edge, message)]
+        session_id = f"{kind.name.lower()}.{edge}.{message.stream}"
+        process = self._pool.for_modern(now) if kind is Kind.MODERN else self._pool.for_once(session_id, now)
+        if not isinstance(process, Process):
+            return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, process)]
+        session = self._sessions[session_id] = Session(session_id, kind, process.slot, now)
+        return self._pool.started(process) + self._request(session, process, edge, message, now)
+
+    def _request(
+        self, session: Session, process: Process, edge: str, message: ToBroker, now: float
+    ) -> list[BrokerEffect]:
+        request = _read(message.data)
+        if not isinstance(request, Request):
+            return [*self._drop_alone(session, now), _refuse(edge, message, RefusalCode.NO_REQUEST, "no request")]
+        key = call_key(request.id)
+        if key in session.calls:
+            text = f"the id {request.id!r} is in use by a call of this session that is not answered yet; take another"
+            return [_refuse(edge, message, RefusalCode.ID_IN_USE, text)]
+        effects: list[BrokerEffect] = []
+        if session.sole and session.listener is not None:
+            session.calls[key] = session.listener
+            effects.append(ToEdge(edge, FromBroker(Note.DONE, message.stream)))
+        else:
+            name = f"{edge}.{message.stream}"
+            stream = Stream(name, edge, message.stream, takes_many=message.streams, began_at=now)
+            session.calls[key] = stream
+            self._at[edge, message.stream] = (session, stream)
+        if request.method == "initialize":
+            session.opening = key
+        mux = self._pool.mux_of(process, modern=session.kind is Kind.MODERN, now=now)
+        return effects + self._carry(process, mux.request(session.id, request), now)
+
+    def _tell(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
+        session = self._sessions.get(message.session)
+        if session is None:
+            return [_refuse(edge, message, RefusalCode.UNKNOWN_SESSION, _UNKNOWN)]
+        session.last_used = now
+        done: list[BrokerEffect] = [ToEdge(edge, FromBroker(Note.DONE, message.stream))]
+        process = self._pool.find(session.slot)
+        if process is None or not isinstance(process.mux, LegacyMultiplexer):
+            return [*done, Dropped("a message to a process that is not there")]
+        match _read(message.data):
+            case Notification() as notification:
+                return done + self._carry(process, process.mux.notification(session.id, notification), now)
+            case Response() as response:
+                return done + self._carry(process, process.mux.response(session.id, response), now)
+            case _:
+                return [*done, Dropped("a client's message that is neither notification nor answer")]
+
+    def _listen(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
+        session = self._sessions.get(message.session)
+        if session is None:
+            return [_refuse(edge, message, RefusalCode.UNKNOWN_SESSION, _UNKNOWN)]
+        session.last_used = now
+        name, _, number = message.after.rpartition(".")
+        if name and number.isdigit():
+            stream = self._named(session, name)
+            if stream is None:
+                text = "what came behind that event is not kept any more; make the request again"
+                return [_refuse(edge, message, RefusalCode.NOTHING_TO_RESUME, text)]
+            return self._resume(session, stream, edge, message.stream, after=int(number))
+        if session.listener is None:
+            session.listener = Stream(f"{edge}.{message.stream}", "", 0, takes_many=True, began_at=now)
+        return self._resume(session, session.listener, edge, message.stream, after=session.listener.sent)
+
+    def _named(self, session: Session, name: str) -> Stream | None:
+        streams = [*session.calls.values(), *([session.listener] if session.listener else [])]
+        return next((stream for stream in streams if stream.name == name), session.past.get(name))
+
+    def _resume(self, session: Session, stream: Stream, edge: str, number: int, *, after: int) -> list[BrokerEffect]:
+        effects: list[BrokerEffect] = []
+        if stream.attached:  # a client that comes again has lost the earlier connection
+            self._at.pop((stream.edge, stream.number), None)
+            effects.append(ToEdge(stream.edge, FromBroker(Note.DONE, stream.number)))
+        stream.move(edge, number)
+        self._at[edge, number] = (session, stream)
+        effects.append(ToEdge(edge, FromBroker(Note.STARTED, number)))
+        for count, data in stream.after(after):
+            last = stream.ended_at is not None and count == stream.count
+            effects.append(ToEdge(edge, FromBroker(Note.FINAL if last else Note.MESSAGE, number, data, count)))
+        stream.sent = stream.count
+        if stream.ended_at is not None:
+            effects.append(ToEdge(edge, FromBroker(Note.DONE, number)))
+            self._at.pop((edge, number), None)
+            stream.detach()
+        return effects
+
+    def _leave(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
+        found = self._at.pop((edge, message.stream), None)
+        if found is None:
+            return []
+        session, stream = found
+        session.last_used = now
+        stream.detach()
+        if session.sole:
+            return self._close(session, "its client left", now)
+        key = next((key for key, each in session.calls.items() if each is stream), None)
+        if key is None or not (message.cancel or session.kind is not Kind.CLIENT):
+            return []
+        del session.calls[key]
+        effects: list[BrokerEffect] = []
+        process = self._pool.find(session.slot)
+        if process is not None and process.mux is not None:
+            effects = self._carry(process, process.mux.end_call(session.id, key), now)
+        return effects + self._drop_alone(session, now)
+
+    def _end(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
+        session = self._sessions.get(message.session)
+        if session is None:
+            return [_refuse(edge, message, RefusalCode.UNKNOWN_SESSION, _UNKNOWN)]
+        done = ToEdge(edge, FromBroker(Note.DONE, message.stream))
+        return [*self._close(session, "its client ended it", now), done]
+
+    def edge_gone(self, edge: str, now: float) -> list[BrokerEffect]:
+        """Take all clients of an edge for gone. Their calls go on: they may come again through another."""
+        effects: list[BrokerEffect] = []
+        for address in [address for address in self._at if address[0] == edge]:
+            effects += self._leave(edge, ToBroker(Verb.LEAVE, address[1]), now)
+        return effects
+
+    # -- processes ------------------------------------------------------------------------------------------------
+
+    def process_started(self, slot: str, now: float, *, known: Handshake | None = None) -> list[BrokerEffect]:
+        """Note that a process runs.
+
+        Parameters
+        ----------
+        known
+            What is known of a process that ran before.
+        """
+        process, effects = self._pool.note_started(slot, now, known)
+        return self._carry(process, effects, now) + self._pool.flush(process)
+
+    def process_exited(self, slot: str, reason: str, now: float) -> list[BrokerEffect]:
+        """Fail what waits for a process that ended, or that could not be started.
+
+        Parameters
+        ----------
+        reason
+            A sentence for the callers.
+        """
+        process = self._pool.find(slot)
+        if process is None:
+            return []
+        effects = self._carry(process, process.mux.exited(reason) if process.mux else [], now)
+        for session in [each for each in self._sessions.values() if each.slot == slot]:
+            if process.session or session.kind is not Kind.CLIENT:
+                effects += self._close(session, "its process ended", now)
+        self._pool.note_exited(process)
+        return effects
+
+    def from_process(self, slot: str, line: bytes, now: float) -> list[BrokerEffect]:
+        """Take one line of a process, without its end."""
+        process = self._pool.find(slot)
+        if process is None or not line.strip():
+            return []
+        try:
+            value = parse(line)
+        except ValueError:
+            return [Dropped(f"a line of {len(line)} bytes on standard output is no JSON")]
+        if process.mux is None:
+            return [Dropped("the server spoke before it was asked anything")]
+        if isinstance(value, list):  # a batch, which servers of 2025-03-26 may write
+            return [each for part in value for each in self._carry(process, process.mux.from_server(part), now)]
+        return self._carry(process, process.mux.from_server(value), now)
+
+    def too_long(self, slot: str, head: bytes, tail: bytes, *, limit: int, now: float) -> list[BrokerEffect]:
+        """Take the ends of a line that was over the limit of bytes."""
+        process = self._pool.find(slot)
+        if process is None or process.mux is None:
+            return []
+        return self._carry(process, process.mux.too_long(head, tail, limit=limit), now)
+
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> list[BrokerEffect]:
+        """Do what time asks for: end what nobody uses, forget what nobody came for."""
+        effects: list[BrokerEffect] = []
+        for session in expired(self._sessions.values(), now=now, ttl=self._policy.ttl):
+            effects += self._close(session, "the session was not used for too long", now)
+        for session in self._sessions.values():
+            session.past = {name: stream for name, stream in session.past.items() if stream.resumable(now)}
+        for process, asked in self._pool.silent(now):
+            effects += self._carry(process, asked, now)
+        return effects + self._pool.reap(now, used={session.slot for session in self._sessions.values()})
+
+    def end_all(self, reason: str, now: float) -> list[BrokerEffect]:
+        """End every session, and every process that was started on demand."""
+        effects: list[BrokerEffect] = []
+        for session in list(self._sessions.values()):
+            effects += self._close(session, reason, now)
+        return effects + self._pool.stop_all()
+
+    # -- carrying out ---------------------------------------------------------------------------------------------
+
+    def _carry(self, process: Process, effects: Iterable[MuxEffect], now: float) -> list[BrokerEffect]:
+        out: list[BrokerEffect] = []
+        for effect in effects:
+            match effect:
+                case ToServer(data):
+                    out += self._pool.send(process, data)
+                case ToClient():
+                    out += self._to_client(effect, now)
+                case NotModern():
+                    out += self._pool.is_legacy(process)
+                case Dropped():
+                    out.append(effect)
+        return out + self._pool.shaken(process)
+
+    def _to_client(self, effect: ToClient, now: float) -> list[BrokerEffect]:
+        session = self._sessions.get(effect.session)
+        if session is None:
+            return []
+        if effect.final and effect.call is not None:
+            return self._answer(session, effect.call, effect.data, now)
+        stream = session.calls.get(effect.call) if effect.call is not None else None
+        if stream is None or not stream.takes_many:
+            stream = self._elsewhere(session, now, progress=effect.call is not None)
+        if stream is None:
+            return [Dropped("nobody takes more than the answer")]
+        return self._send(session, stream, effect.data, now, final=False)
+
+    def _elsewhere(self, session: Session, now: float, *, progress: bool) -> Stream | None:
+        """The way of a message that belongs to no call, or to one that takes its answer only."""
+        if session.kind is not Kind.CLIENT:
+            return newest_open(session.calls.values())
+        newest = None if progress else newest_open(session.calls.values())
+        listener = session.listener
+        if newest is not None or (progress and (listener is None or not listener.attached)):
+            return newest
+        if listener is None:
+            listener = session.listener = Stream(f"{session.id[:8]}.0", "", 0, takes_many=True, began_at=now)
+        return listener
+
+    def _answer(self, session: Session, key: CallKey, data: bytes, now: float) -> list[BrokerEffect]:
+        stream = session.calls.pop(key, None)
+        effects: list[BrokerEffect] = []
+        if stream is not None:
+            effects = self._send(session, stream, data, now, final=not session.sole)
+        session.last_used = now
+        if key == session.opening:
+            session.opening = None
+            effects += self._opened(session, data, now)
+        return effects + self._drop_alone(session, now)
+
+    def _opened(self, session: Session, data: bytes, now: float) -> list[BrokerEffect]:
+        message = _read(data)
+        if isinstance(message, Response) and message.is_error:
+            return [] if session.sole else self._close(session, "the handshake failed", now)
+        if session.opened:
+            return []
+        process = self._pool.find(session.slot)
+        client = process.mux.client(session.id) if process and isinstance(process.mux, LegacyMultiplexer) else None
+        session.opened, session.client = True, client.name if client else ""
+        return [SessionOpened(session.id, session.client)]
+
+    def _send(self, session: Session, stream: Stream, data: bytes, now: float, *, final: bool) -> list[BrokerEffect]:
+        count = stream.add(data, final=final, now=now)
+        if final and stream.resumable(now):
+            session.past[stream.name] = stream
+        if not stream.attached:
+            return []
+        stream.sent = count
+        edge, number = stream.edge, stream.number
+        if final:
+            self._at.pop((edge, number), None)
+            stream.detach()
+        return [ToEdge(edge, FromBroker(Note.FINAL if final else Note.MESSAGE, number, data, count))]
+
+    def _make_room(self, now: float) -> list[BrokerEffect]:
+        if len(self._sessions) < self._policy.max_sessions or len(self) < self._policy.max_sessions:
+            return []
+        leaving = makes_room(self._sessions.values(), now=now, spared=self._policy.spared)
+        return self._close(leaving, "it made room for another session", now) if leaving else []
+
+    def _drop_alone(self, session: Session, now: float) -> list[BrokerEffect]:
+        """Forget a session that was made for one request."""
+        if session.kind is Kind.CLIENT or session.calls:
+            return []
+        self._sessions.pop(session.id, None)
+        process = self._pool.find(session.slot)
+        if process is None or process.mux is None:
+            return []
+        effects = self._carry(process, process.mux.session_ended(session.id), now)
+        return effects + (self._pool.stop(process) if process.session == session.id else [])
+
+    def _close(self, session: Session, reason: str, now: float) -> list[BrokerEffect]:
+        """End a session for whatever reason."""
+        if self._sessions.pop(session.id, None) is None:
+            return []
+        effects: list[BrokerEffect] = []
+        for stream in {id(each): each for each in (*session.calls.values(), session.listener) if each}.values():
+            if stream.attached:
+                self._at.pop((stream.edge, stream.number), None)
+                effects.append(ToEdge(stream.edge, FromBroker(Note.DONE, stream.number)))
+        process = self._pool.find(session.slot)
+        if process is not None:
+            if process.session == session.id:
+                effects += self._pool.stop(process)
+            elif process.mux is not None:
+                effects += self._carry(process, process.mux.session_ended(session.id), now)
+        if session.opened:
+            effects.append(SessionClosed(session.id, session.client, reason))
+        return effects
+
+
+def _read(data: bytes) -> Request | Notification | Response | Invalid | None:
+    try:
+        return classify(parse(data))
+    except ValueError:
+        return None
+
+
+def _answer_refusal(edge: str, message: ToBroker) -> ToEdge:
+    """Send a client of the era without sessions back to ``initialize``."""
+    request = _read(message.data)
+    data = refuse_modern(request) if isinstance(request, Request) else b""
+    return ToEdge(edge, FromBroker(Note.FINAL, message.stream, data, 1))
+
+
+def _refuse(edge: str, message: ToBroker, code: RefusalCode, text: str, **facts: object) -> ToEdge:
+    return ToEdge(edge, FromBroker(Note.REFUSED, message.stream, text.format(**facts).encode(), code=code))

@@ -1,0 +1,291 @@
+"""Carries out what a workload's broker decides: processes are started, read and written; edges are told.
+
+    edges ─ submit ─> broker ─> queue ─> process
+    process ─> lines ─> broker ─> outlet ─> edges
+
+Reading a process never waits for writing to it: one that writes before it reads on would otherwise block both for
+ever. What waits to be written goes out in one piece.
+"""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from toolhive_common.errors import ToolHiveError
+from toolhive_common.mcp.port import FromBroker, ToBroker
+from toolhive_sessions.broker import Broker
+from toolhive_sessions.effects import (
+    BrokerEffect,
+    Dropped,
+    Handshake,
+    SessionClosed,
+    SessionOpened,
+    Shook,
+    StartProcess,
+    StopProcess,
+    ToEdge,
+    ToProcess,
+)
+from toolhive_sessions.lines import Line, TooLong
+from toolhive_sessions.records import MAIN, Policy
+
+__all__ = ["Launcher", "Outlet", "Peer", "SessionHost"]
+
+_log = structlog.get_logger(__name__)
+_ENDED = "the MCP server's process ended; it is being started again, call again in a moment"
+
+
+class Peer(Protocol):
+    """A process, or a connection that stands for one: messages in, messages out."""
+
+    async def send(self, data: bytes) -> None:
+        """Send one or more messages, each with a line end; waits while the process does not read.
+
+        Raises
+        ------
+        OSError, ToolHiveError
+            It takes nothing more.
+        """
+        ...
+
+    def messages(self) -> AsyncIterator[Line | TooLong]:
+        """What it says, until it ends."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it. Never raises."""
+        ...
+
+
+class Launcher(Protocol):
+    """Starts further processes of one workload."""
+
+    async def start(self, slot: str) -> Peer:
+        """Start one.
+
+        Raises
+        ------
+        ToolHiveError
+            It does not run; the message says why, for the client.
+        """
+        ...
+
+    async def stop(self, slot: str) -> None:
+        """End it, and leave nothing of it behind. Never raises."""
+        ...
+
+
+class Outlet(Protocol):
+    """Where what the broker says goes."""
+
+    def deliver(self, edge: str, message: FromBroker) -> Awaitable[None] | None:
+        """Tell an edge. Something to wait for slows the process down that said it."""
+        ...
+
+    def session_opened(self, session: str, client: str) -> None:
+        """Tell that a client finished its handshake."""
+        ...
+
+    def session_closed(self, session: str, client: str, reason: str) -> None:
+        """Tell that a session ended."""
+        ...
+
+    def shook(self, handshake: Handshake) -> None:
+        """Tell what the first process is known for."""
+        ...
+
+
+@dataclass
+class _Running:
+    peer: Peer
+    queue: list[bytes] = field(default_factory=list)
+    size: int = 0
+    filled: asyncio.Event = field(default_factory=asyncio.Event)
+    room: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class SessionHost:
+    """Lives as long as its workload is meant to run, over any number of processes.
+
+    Parameters
+    ----------
+    limit
+        Longest message of a process in bytes, for what callers are told.
+    most_unwritten
+        Bytes that wait for a process to read before edges have to wait.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        policy: Policy,
+        launcher: Launcher,
+        outlet: Outlet,
+        *,
+        limit: int = 64 * 1024 * 1024,
+        most_unwritten: int = 8 * 1024 * 1024,
+        tick: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._launcher = launcher
+        self._outlet = outlet
+        self._limit = limit
+        self._most_unwritten = most_unwritten
+        self._tick = tick
+        self._clock = clock
+        # Above all numbers of earlier holds on the same process, since no server answers a million calls a second.
+        self._broker = Broker(policy, itertools.count(time.time_ns() // 1000))
+        self._running: dict[str, _Running] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._dropped = 0
+
+    def __len__(self) -> int:
+        """Sessions of clients."""
+        return len(self._broker)
+
+    async def submit(self, edge: str, message: ToBroker) -> None:
+        """Do what an edge asks; waits while the processes do not read what they were sent."""
+        await self._carry_out(self._broker.handle(edge, message, self._clock()))
+        for running in list(self._running.values()):
+            if running.size > self._most_unwritten:
+                running.room.clear()
+                await running.room.wait()
+
+    async def edge_gone(self, edge: str) -> None:
+        """Take an edge for dead."""
+        await self._carry_out(self._broker.edge_gone(edge, self._clock()))
+
+    async def run(self) -> None:
+        """Keep the sessions until cancelled; then end them, and the processes that were started for them."""
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                while True:
+                    await asyncio.sleep(self._tick)
+                    await self._carry_out(self._broker.tick(self._clock()))
+        finally:
+            self._group = None
+            slots = list(self._tasks)
+            await self._carry_out(self._broker.end_all("the workload is not served any more", self._clock()))
+            for slot in slots:
+                await self._launcher.stop(slot)
+
+    async def serve_main(self, peer: Peer, *, known: Handshake | None = None) -> None:
+        """Carry the messages of the first process until it ends.
+
+        Parameters
+        ----------
+        known
+            What is known of a process that ran before, see `Broker.process_started`.
+        """
+        await self._serve(MAIN, peer, known)
+
+    # -- processes ------------------------------------------------------------------------------------------------
+
+    async def _serve(self, slot: str, peer: Peer, known: Handshake | None = None) -> None:
+        running = self._running[slot] = _Running(peer)
+        writing = asyncio.create_task(self._write(running))  # noqa: TID251  # owned by this call, which ends it
+        reason = _ENDED
+        try:
+            await self._carry_out(self._broker.process_started(slot, self._clock(), known=known))
+            await self._read(slot, peer)
+        except ToolHiveError as error:
+            reason = error.message
+        finally:
+            writing.cancel()
+            if self._running.get(slot) is running:
+                del self._running[slot]
+            running.room.set()
+            await peer.close()
+            # Also when we are asked to end: callers shall not wait for nothing.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    await self._carry_out(self._broker.process_exited(slot, reason, self._clock()))
+
+    async def _read(self, slot: str, peer: Peer) -> None:
+        async for line in peer.messages():
+            if isinstance(line, Line):
+                effects = self._broker.from_process(slot, line.data, self._clock())
+            else:
+                effects = self._broker.too_long(slot, line.head, line.tail, limit=self._limit, now=self._clock())
+            await self._carry_out(effects)
+
+    async def _write(self, running: _Running) -> None:
+        while True:
+            await running.filled.wait()
+            running.filled.clear()
+            waiting, running.queue = running.queue, []
+            try:
+                await running.peer.send(b"".join(waiting))
+            except (OSError, ToolHiveError) as error:
+                # Its output ends as well then, which is what tells the callers.
+                _log.info("a server's input is closed", workload=self._name, cause=str(error))
+                running.size = 0
+                running.room.set()
+                return
+            running.size -= sum(map(len, waiting))
+            running.room.set()
+
+    async def _run_started(self, slot: str) -> None:
+        try:
+            peer = await self._launcher.start(slot)
+            try:
+                await self._serve(slot, peer)
+            finally:
+                await self._launcher.stop(slot)
+        except ToolHiveError as error:
+            await self._carry_out(self._broker.process_exited(slot, error.message, self._clock()))
+        except Exception:  # noqa: BLE001  # the top of this process's task: the others go on
+            _log.exception("a process for a session failed", workload=self._name, slot=slot)
+            reason = "the server's process could not be started; the log of the agent says why"
+            await self._carry_out(self._broker.process_exited(slot, reason, self._clock()))
+        finally:
+            if self._tasks.get(slot) is asyncio.current_task():
+                del self._tasks[slot]
+
+    # -- effects --------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, effects: Iterable[BrokerEffect]) -> None:
+        for effect in effects:
+            match effect:
+                case ToEdge(edge, message):
+                    if (waiting := self._outlet.deliver(edge, message)) is not None:
+                        await waiting
+                case ToProcess(slot, data):
+                    self._enqueue(slot, data)
+                case StartProcess(slot):
+                    self._start(slot)
+                case StopProcess(slot):
+                    if (task := self._tasks.pop(slot, None)) is not None:
+                        task.cancel()
+                case SessionOpened(session, client):
+                    self._outlet.session_opened(session, client)
+                case SessionClosed(session, client, reason):
+                    self._outlet.session_closed(session, client, reason)
+                case Shook(handshake):
+                    self._outlet.shook(handshake)
+                case Dropped(reason):
+                    self._note_dropped(reason)
+
+    def _enqueue(self, slot: str, data: bytes) -> None:
+        running = self._running.get(slot)
+        if running is not None:
+            running.queue.append(data + b"\n")
+            running.size += len(data) + 1
+            running.filled.set()
+
+    def _start(self, slot: str) -> None:
+        assert self._group is not None, "run() is not running"  # noqa: S101  # a mistake of the caller's
+        self._tasks[slot] = self._group.create_task(self._run_started(slot))
+
+    def _note_dropped(self, reason: str) -> None:
+        self._dropped += 1
+        if self._dropped & (self._dropped - 1) == 0:  # the 1st, 2nd, 4th, 8th, …: a chatty server fills no log
+            _log.warning("dropped a message", workload=self._name, reason=reason, so_far=self._dropped)

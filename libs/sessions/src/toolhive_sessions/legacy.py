@@ -1,0 +1,384 @@
+"""One process of the era with sessions (up to 2025-11-25), and the clients that share it.
+
+Answers and progress reach the session that asked, and no other: ids and progress tokens are replaced by numbers of
+our own on the way in and put back, type included, on the way out.
+
+Requests and other notifications of the server do not say which call caused them, unless they name a task. They go to
+a session only while it alone has calls that the server has not answered, cancelled ones and those of ended sessions
+included, or when it is the only client; else they are answered here or dropped. So they reach the wrong session only
+where nothing in the protocol tells: when the server sends what no call caused, or for a call that it answered
+already, or for one of an earlier hold on the same process. Changes of lists go to all sessions, those of a resource
+to its subscribers. A client that needs more asks for a process of its own.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from toolhive_common.mcp.jsonrpc import (
+    Code,
+    Id,
+    Invalid,
+    Notification,
+    Request,
+    Response,
+    classify,
+    encode,
+    error_body,
+    meta_of,
+    params_of,
+    request_body,
+    result_body,
+)
+from toolhive_sessions.backcalls import BackCalls
+from toolhive_sessions.calls import Call, CallTable
+from toolhive_sessions.clients import LEVELS, Client, client_from
+from toolhive_sessions.effects import CallKey, Dropped, Handshake, MuxEffect, ToClient, ToServer, call_key
+from toolhive_sessions.handshake import HandshakeDesk
+from toolhive_sessions.subscriptions import Subscriptions
+from toolhive_sessions.tasks import TaskTable, related_task
+
+__all__ = ["LegacyMultiplexer", "numbers_in"]
+
+_ID_IN_LINE = re.compile(rb'"id"\s*:\s*(\d+)')
+_TO_ALL = frozenset(
+    {
+        "notifications/tools/list_changed",
+        "notifications/prompts/list_changed",
+        "notifications/resources/list_changed",
+    }
+)
+_OF_ONE_TASK = frozenset({"tasks/get", "tasks/result", "tasks/cancel"})
+_INVALID_PARAMS = -32602
+
+
+class LegacyMultiplexer:
+    """Serves any number of sessions with one process. Make a new one for each process, and each new hold on one.
+
+    Parameters
+    ----------
+    numbers
+        Given to calls. Higher than any that the same process was sent under an earlier hold: its late answers must
+        not pass for ours.
+    shared
+        Whether more than one client may come.
+    handshake
+        The handshake that the process already had.
+    """
+
+    def __init__(self, numbers: Iterator[int], *, shared: bool, handshake: Handshake | None = None) -> None:
+        self._calls = CallTable(numbers)
+        self._desk = HandshakeDesk(shared=shared, done=handshake)
+        self._shared = shared
+        self._back = BackCalls()
+        self._subscriptions = Subscriptions()
+        self._tasks = TaskTable()
+        self._clients: dict[str, Client] = {}
+        self._queue: list[tuple[str, Request]] = []
+        """Calls that wait for the handshake."""
+        self._own: set[int] = set()
+        """Numbers of requests of our own, whose answers interest nobody."""
+        self._told_level = ""
+
+    @property
+    def handshake(self) -> Handshake | None:
+        """The handshake of this process, once it is done."""
+        return self._desk.done
+
+    def client(self, session: str) -> Client | None:
+        """What a session's client said of itself."""
+        return self._clients.get(session)
+
+    @property
+    def sessions(self) -> int:
+        """Clients that were named to the process."""
+        return len(self._clients)
+
+    def succeed(self, earlier: "LegacyMultiplexer") -> list[MuxEffect]:
+        """Go on for the clients of a process that ended: same sessions, subscriptions and log level."""
+        self._clients = dict(earlier._clients)  # noqa: SLF001  # the same class
+        self._subscriptions = earlier._subscriptions  # noqa: SLF001
+        return self._desk.begin(self._calls.next_number()) if self._clients and self._shared else []
+
+    # from the clients
+
+    def request(self, session: str, request: Request) -> list[MuxEffect]:
+        """Take a request of a session."""
+        if request.method == "initialize":  # whatever else it says: it is how the older era begins
+            self._clients[session] = client_from(session, params_of(request))
+            return self._desk.request(session, request, self._calls.next_number())
+        self._clients.setdefault(session, Client(session))
+        if self._desk.done is None:
+            self._queue.append((session, request))
+            return self._desk.begin(self._calls.next_number())
+        return [*self._desk.ready(), *self._forward(session, request)]
+
+    def _forward(self, session: str, request: Request) -> list[MuxEffect]:
+        params = params_of(request)
+        uri = params.get("uri")
+        uri = uri if isinstance(uri, str) else ""
+        if self._shared and (answer := self._answer_ourselves(session, request, uri)) is not None:
+            return [ToClient(session, answer, call_key(request.id), final=True)]
+        token = meta_of(request).get("progressToken")
+        number = self._calls.add(Call(session, request.id, request.method, token, uri, "task" in params))
+        raw = {**request.raw, "id": number}
+        if token is not None:
+            raw["params"] = {**params, "_meta": {**meta_of(request), "progressToken": number}}
+        return [ToServer(encode(raw))]
+
+    def _answer_ourselves(self, session: str, request: Request, uri: str) -> bytes | None:
+        """Answer what concerns the other clients too; ``None`` for what the process shall answer."""
+        match request.method:
+            case "resources/subscribe" if self._subscriptions.held(uri):
+                self._subscriptions.add(session, uri)
+                return result_body(request.id, {})
+            case "resources/unsubscribe":
+                last = self._is_last(session, uri)
+                # From now on the server does not tell of it, whenever it answers: a new subscriber must ask it anew.
+                self._subscriptions.remove(session, uri)
+                return None if last else result_body(request.id, {})
+            case "logging/setLevel":
+                return self._set_level(session, request)
+            case method if method in _OF_ONE_TASK:
+                task_id = params_of(request).get("taskId")
+                if self._tasks.owner(task_id) != session:
+                    return error_body(request.id, _INVALID_PARAMS, "there is no such task")
+        return None
+
+    def _set_level(self, session: str, request: Request) -> bytes | None:
+        """Ask the process for as much as the most curious client wants; each gets what it asked for."""
+        level = params_of(request).get("level")
+        if level not in LEVELS:
+            return None  # the server says what is wrong with it
+        self._clients[session].log_level = level
+        wanted = self._lowest_level()
+        if wanted == self._told_level:
+            return result_body(request.id, {})
+        self._told_level = wanted
+        return None if wanted == level else result_body(request.id, {})
+
+    def _lowest_level(self) -> str:
+        levels = [client.log_level for client in self._clients.values() if client.log_level]
+        return min(levels, key=LEVELS.index, default="")
+
+    def _is_last(self, session: str, uri: str) -> bool:
+        others_ask = self._calls.open_elsewhere("resources/subscribe", uri, but=session)
+        return self._subscriptions.is_last(session, uri) and not others_ask
+
+    def notification(self, session: str, message: Notification) -> list[MuxEffect]:
+        """Take a notification of a session."""
+        match message.method:
+            case "notifications/initialized":
+                return self._desk.ready()
+            case "notifications/cancelled":
+                return self._cancel(session, message)
+            case "notifications/progress" if not self._back.open_for(session):
+                return [Dropped("progress of a request that the server did not send to this session")]
+            case _ if self._desk.done is None:
+                return [Dropped(f"{message.method[:80]} before initialize")]
+            case _:
+                return [ToServer(encode(message.raw))]
+
+    def response(self, session: str, response: Response) -> list[MuxEffect]:
+        """Take a session's answer to a request of the server."""
+        return self._back.answer(session, response)
+
+    def _cancel(self, session: str, message: Notification) -> list[MuxEffect]:
+        params = params_of(message)
+        request_id = params.get("requestId")
+        for index, (holder, request) in enumerate(self._queue):
+            if holder == session and type(request.id) is type(request_id) and request.id == request_id:
+                del self._queue[index]
+                body = error_body(request.id, Code.SERVER_ERROR, "cancelled before it was sent")
+                return [ToClient(session, body, call_key(request.id), final=True)]
+        number = self._calls.number_of(session, request_id)
+        call = self._calls.find(number)
+        if call is None:
+            return [Dropped("a cancellation of no call of this session")]
+        call.cancelled = True
+        return [ToServer(encode({**message.raw, "params": {**params, "requestId": number}}))]
+
+    # from the process
+
+    def from_server(self, value: Any) -> list[MuxEffect]:
+        """Take one message of the process."""
+        match classify(value):
+            case Invalid(_, reason):
+                return [Dropped(f"from the server: {reason}")]
+            case Response() as response:
+                return self._server_response(response)
+            case Request() as request:
+                return self._back.route(request, self._cause(params_of(request)))
+            case Notification() as notification:
+                return self._server_notification(notification)
+
+    def _server_response(self, response: Response) -> list[MuxEffect]:
+        if self._desk.awaits(response.id):
+            return self._handshake_answered(response)
+        if response.id in self._own:
+            self._own.discard(int(response.id))
+            return []
+        call = self._calls.end(response.id)
+        if call is None:
+            self._calls.end_left(response.id)
+            return [Dropped("an answer to no open call; its caller is gone, or cancelled it")]
+        raw = {**response.raw, "id": call.request_id}
+        if not response.is_error:
+            self._note_result(call, raw)
+        return [ToClient(call.session, encode(raw), call.key, final=True)]
+
+    def _note_result(self, call: Call, raw: dict[str, Any]) -> None:
+        """Learn what an answer means for later messages, and leave out of it what is others'."""
+        result = raw.get("result")
+        if call.method == "resources/subscribe":
+            self._subscriptions.add(call.session, call.uri)
+        elif self._shared and isinstance(result, dict):
+            if call.is_task:
+                self._tasks.created(call.session, result)
+            elif call.method == "tasks/list":
+                raw["result"] = self._tasks.only_own(call.session, result)
+
+    def _handshake_answered(self, response: Response) -> list[MuxEffect]:
+        effects = self._desk.answered(response)
+        queue, self._queue = self._queue, []
+        if response.is_error:
+            refused = [
+                ToClient(session, encode({**response.raw, "id": call.id}), call_key(call.id), final=True)
+                for session, call in queue
+            ]
+            return [*effects, *refused]
+        effects += self._catch_up()
+        if queue:
+            effects += self._desk.ready()
+        for session, call in queue:
+            effects += self._forward(session, call)
+        return effects
+
+    def _catch_up(self) -> list[MuxEffect]:
+        """Ask a new process for what an earlier one was asked by clients that are still there."""
+        asked: list[tuple[str, Mapping[str, Any]]] = [
+            ("resources/subscribe", {"uri": uri}) for uri in self._subscriptions.all()
+        ]
+        if level := self._lowest_level():
+            self._told_level = level
+            asked.append(("logging/setLevel", {"level": level}))
+        return [self._ask(method, params) for method, params in asked]
+
+    def _ask(self, method: str, params: Mapping[str, Any]) -> ToServer:
+        number = self._calls.next_number()
+        self._own.add(number)
+        return ToServer(request_body(number, method, params))
+
+    def _server_notification(self, message: Notification) -> list[MuxEffect]:
+        params = params_of(message)
+        if message.method in _TO_ALL:
+            data = encode(message.raw)
+            return [ToClient(session, data) for session in self._clients]
+        match message.method:
+            case "notifications/progress":
+                return self._progress(message, params)
+            case "notifications/resources/updated":
+                data = encode(message.raw)
+                sessions = self._subscriptions.wanting(str(params.get("uri", "")))
+                return [ToClient(session, data) for session in sessions] or [
+                    Dropped("a change of a resource that nobody subscribed to")
+                ]
+            case "notifications/cancelled":
+                owner = self._clients.get(self._back.holder(params.get("requestId")) or "")
+            case "notifications/tasks/status" if self._shared:
+                owner = self._clients.get(self._tasks.owner(params.get("taskId")) or "")
+            case "notifications/message":
+                owner = self._cause(params)
+                if owner is not None and not owner.wants_log(params.get("level")):
+                    return []
+            case _:
+                owner = self._cause(params)
+        if owner is None:
+            return [Dropped(f"{message.method[:80]}: no one session can be said to have caused it")]
+        return [ToClient(owner.session, encode(message.raw))]
+
+    def _progress(self, message: Notification, params: Mapping[str, Any]) -> list[MuxEffect]:
+        call = self._calls.find(params.get("progressToken"))
+        if call is None or call.progress_token is None:
+            return [Dropped("progress of no open call")]
+        restored = {**message.raw, "params": {**params, "progressToken": call.progress_token}}
+        return [ToClient(call.session, encode(restored), call.key)]
+
+    def _cause(self, params: Mapping[str, Any]) -> Client | None:
+        """The client that a message of the server can be said to be for."""
+        if (task := related_task(params)) is not None and self._shared:
+            return self._clients.get(self._tasks.owner(task) or "")
+        if (session := self._calls.sole_session()) is not None:
+            return self._clients.get(session)
+        if len(self._clients) == 1 and (not self._shared or self._calls.idle):
+            return next(iter(self._clients.values()))
+        return None
+
+    def too_long(self, head: bytes, tail: bytes, *, limit: int) -> list[MuxEffect]:
+        """Take the ends of a line that was over the limit of bytes, and tell the caller whom it answered."""
+        for number in numbers_in(head, tail):
+            if (call := self._calls.end(number)) is not None:
+                return too_long_answer(call, limit)
+            if self._calls.end_left(number):
+                break
+        return [Dropped("a line over the limit that answers no call")]
+
+    # ends
+
+    def end_call(self, session: str, key: CallKey) -> list[MuxEffect]:
+        """Cancel a call that nobody waits for any more."""
+        message = Notification("notifications/cancelled", _cancelled(key[1], "nobody waits for the answer any more"))
+        return self._cancel(session, message)
+
+    def session_ended(self, session: str) -> list[MuxEffect]:
+        """Forget a session; what it asked for is cancelled."""
+        self._clients.pop(session, None)
+        self._desk.forget_session(session)
+        self._tasks.end_session(session)
+        self._queue = [entry for entry in self._queue if entry[0] != session]
+        effects: list[MuxEffect] = [
+            ToServer(encode(_cancelled(number, "the client ended its session")))
+            for number, call in self._calls.end_session(session)
+            if not call.cancelled
+        ]
+        effects += self._back.end_session(session)
+        for uri in self._subscriptions.remove_session(session):
+            if not self._calls.open_elsewhere("resources/subscribe", uri, but=session):
+                effects.append(self._ask("resources/unsubscribe", {"uri": uri}))
+        return effects
+
+    def exited(self, reason: str) -> list[MuxEffect]:
+        """Fail everything that waits for the process.
+
+        Parameters
+        ----------
+        reason
+            A sentence for the callers.
+        """
+        waiting: list[tuple[str, Id]] = [(call.session, call.request_id) for call in self._calls.end_all()]
+        waiting += self._desk.waiting()
+        waiting += [(session, call.id) for session, call in self._queue]
+        self._queue = []
+        return [
+            ToClient(session, error_body(each, Code.SERVER_ERROR, reason), call_key(each), final=True)
+            for session, each in waiting
+        ]
+
+
+def numbers_in(head: bytes, tail: bytes) -> list[int]:
+    """Ids that the ends of a line seem to hold."""
+    return [int(found) for found in _ID_IN_LINE.findall(head + b"\n" + tail)]
+
+
+def too_long_answer(call: Call, limit: int) -> list[MuxEffect]:
+    """Tell a caller that its answer was dropped for its length."""
+    why = f"the server's answer was longer than {limit // (1024 * 1024)} MiB and was dropped; ask for less"
+    return [
+        ToClient(call.session, error_body(call.request_id, Code.SERVER_ERROR, why), call.key, final=True),
+        Dropped("an answer over the limit; its caller was told"),
+    ]
+
+
+def _cancelled(request_id: Id, reason: str) -> dict[str, Any]:
+    params = {"requestId": request_id, "reason": reason}
+    return {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}

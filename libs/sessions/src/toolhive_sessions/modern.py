@@ -1,0 +1,221 @@
+"""One process of the era without sessions (2026-07-28), and the requests that share it.
+
+Each request stands alone, so any number of clients can share the process: ids, progress tokens and the ids of
+subscriptions are replaced by numbers of our own and put back. The process is asked first whether it knows the era at
+all, as the specification has clients do; until it says so nothing else is sent to it.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Any
+
+from toolhive_common.mcp.eras import MODERN_VERSIONS, refuse_modern
+from toolhive_common.mcp.jsonrpc import (
+    Code,
+    Id,
+    Invalid,
+    Notification,
+    Request,
+    Response,
+    classify,
+    encode,
+    error_body,
+    meta_of,
+    notification_body,
+    params_of,
+    request_body,
+)
+from toolhive_sessions.calls import Call, CallTable
+from toolhive_sessions.effects import CallKey, Dropped, MuxEffect, NotModern, ToClient, ToServer, call_key
+from toolhive_sessions.legacy import numbers_in, too_long_answer
+
+__all__ = ["ModernMultiplexer"]
+
+_SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
+_LOG_LEVEL = "io.modelcontextprotocol/logLevel"
+_OWN_META: Mapping[str, Any] = {
+    "io.modelcontextprotocol/protocolVersion": MODERN_VERSIONS[0],
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "toolhive", "version": "1"},
+}
+
+
+class _State(Enum):
+    NEW = "nothing was sent yet"
+    ASKED = "it was asked whether it knows the era"
+    READY = "it knows"
+    REFUSED = "it does not"
+
+
+class ModernMultiplexer:
+    """Serves any number of requests with one process.
+
+    Parameters
+    ----------
+    numbers
+        Given to calls, see `LegacyMultiplexer`.
+    known
+        Whether the process is known to speak this era.
+    """
+
+    def __init__(self, numbers: Iterator[int], *, known: bool = False) -> None:
+        self._calls = CallTable(numbers)
+        self._state = _State.READY if known else _State.NEW
+        self._probe = 0
+        self._queue: list[tuple[str, Request]] = []
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the process said that it knows the era."""
+        return self._state is _State.READY
+
+    def request(self, session: str, request: Request) -> list[MuxEffect]:
+        """Take a request. Its session is one of its own, made for it."""
+        match self._state:
+            case _State.READY:
+                return [self._forward(session, request)]
+            case _State.REFUSED:
+                return [_refuse(session, request)]
+            case _State.ASKED:
+                self._queue.append((session, request))
+                return []
+            case _State.NEW:
+                self._queue.append((session, request))
+                return [self._ask()]
+
+    def _ask(self) -> ToServer:
+        self._state = _State.ASKED
+        self._probe = self._calls.next_number()
+        return ToServer(request_body(self._probe, "server/discover", {"_meta": _OWN_META}))
+
+    def _forward(self, session: str, request: Request) -> ToServer:
+        token = meta_of(request).get("progressToken")
+        wants_logs = _LOG_LEVEL in meta_of(request)
+        number = self._calls.add(Call(session, request.id, request.method, token, wants_logs=wants_logs))
+        raw = {**request.raw, "id": number}
+        if token is not None:
+            raw["params"] = {**params_of(request), "_meta": {**meta_of(request), "progressToken": number}}
+        return ToServer(encode(raw))
+
+    def from_server(self, value: Any) -> list[MuxEffect]:
+        """Take one message of the process."""
+        match classify(value):
+            case Invalid(_, reason):
+                return [Dropped(f"from the server: {reason}")]
+            case Response() as response:
+                return self._response(response)
+            case Request():
+                return [Dropped("a request of the server, which this era has none of")]
+            case Notification() as notification:
+                return self._notification(notification)
+
+    def _response(self, response: Response) -> list[MuxEffect]:
+        if self._state is _State.ASKED and response.id == self._probe:
+            return self._probed(response)
+        call = self._calls.end(response.id)
+        if call is None:
+            self._calls.end_left(response.id)
+            return [Dropped("an answer to no open call; its caller is gone, or cancelled it")]
+        raw = {**response.raw, "id": call.request_id}
+        result = raw.get("result")
+        if isinstance(result, dict):
+            raw["result"] = _with_subscription(result, call.request_id)
+        return [ToClient(call.session, encode(raw), call.key, final=True)]
+
+    def _probed(self, response: Response) -> list[MuxEffect]:
+        queue, self._queue = self._queue, []
+        if response.is_error and not _is_modern_error(response):
+            return self._refuse_all(queue)
+        self._state = _State.READY
+        return [self._forward(session, request) for session, request in queue]
+
+    def give_up_asking(self) -> list[MuxEffect]:
+        """Take silence for a no: legacy servers may not answer what they do not know."""
+        if self._state is not _State.ASKED:
+            return []
+        queue, self._queue = self._queue, []
+        return self._refuse_all(queue)
+
+    def _refuse_all(self, queue: list[tuple[str, Request]]) -> list[MuxEffect]:
+        self._state = _State.REFUSED
+        return [NotModern(), *(_refuse(session, request) for session, request in queue)]
+
+    def _notification(self, message: Notification) -> list[MuxEffect]:
+        params = params_of(message)
+        if message.method == "notifications/progress":
+            call = self._calls.find(params.get("progressToken"))
+            if call is None or call.progress_token is None:
+                return [Dropped("progress of no open call")]
+            restored = {**message.raw, "params": {**params, "progressToken": call.progress_token}}
+            return [ToClient(call.session, encode(restored), call.key)]
+        if (number := meta_of(message).get(_SUBSCRIPTION)) is not None:
+            return self._subscribed(message, number)
+        if message.method == "notifications/cancelled":
+            return self._ended_by_server(params.get("requestId"))
+        logs = message.method == "notifications/message"
+        session = self._calls.sole_session_wanting_logs() if logs else self._calls.sole_session()
+        if session is None:
+            return [Dropped(f"{message.method[:80]}: no one request can be said to have caused it")]
+        return [ToClient(session, encode(message.raw))]
+
+    def _subscribed(self, message: Notification, number: object) -> list[MuxEffect]:
+        call = self._calls.find(number)
+        if call is None:
+            return [Dropped("a notification of no open subscription")]
+        restored = {**message.raw, "params": _with_subscription(params_of(message), call.request_id)}
+        return [ToClient(call.session, encode(restored), call.key)]
+
+    def _ended_by_server(self, number: object) -> list[MuxEffect]:
+        call = self._calls.end(number)
+        if call is None:
+            return [Dropped("the end of no open subscription")]
+        result = {"resultType": "complete", "_meta": {_SUBSCRIPTION: call.request_id}}
+        body = encode({"jsonrpc": "2.0", "id": call.request_id, "result": result})
+        return [ToClient(call.session, body, call.key, final=True)]
+
+    def too_long(self, head: bytes, tail: bytes, *, limit: int) -> list[MuxEffect]:
+        """Take the ends of a line that was over the limit of bytes, and tell the caller whom it answered."""
+        for number in numbers_in(head, tail):
+            if (call := self._calls.end(number)) is not None:
+                return too_long_answer(call, limit)
+        return [Dropped("a line over the limit that answers no call")]
+
+    def end_call(self, session: str, key: CallKey) -> list[MuxEffect]:
+        """Cancel a call that nobody waits for any more."""
+        self._queue = [entry for entry in self._queue if not (entry[0] == session and call_key(entry[1].id) == key)]
+        return self.session_ended(session)
+
+    def session_ended(self, session: str) -> list[MuxEffect]:
+        """Cancel the request of a session."""
+        reason = "nobody waits for the answer any more"
+        return [
+            ToServer(notification_body("notifications/cancelled", {"requestId": number, "reason": reason}))
+            for number, _ in self._calls.end_session(session)
+        ]
+
+    def exited(self, reason: str) -> list[MuxEffect]:
+        """Fail everything that waits for the process."""
+        waiting: list[tuple[str, Id]] = [(call.session, call.request_id) for call in self._calls.end_all()]
+        waiting += [(session, request.id) for session, request in self._queue]
+        self._queue = []
+        return [
+            ToClient(session, error_body(each, Code.SERVER_ERROR, reason), call_key(each), final=True)
+            for session, each in waiting
+        ]
+
+
+def _refuse(session: str, request: Request) -> ToClient:
+    return ToClient(session, refuse_modern(request), call_key(request.id), final=True)
+
+
+def _is_modern_error(response: Response) -> bool:
+    """Whether an error is one that only servers of this era know."""
+    error = response.raw.get("error")
+    return isinstance(error, dict) and error.get("code") == Code.UNSUPPORTED_PROTOCOL_VERSION
+
+
+def _with_subscription(params: Mapping[str, Any], request_id: Id) -> dict[str, Any]:
+    meta = params.get("_meta")
+    if not isinstance(meta, dict) or _SUBSCRIPTION not in meta:
+        return dict(params)
+    return {**params, "_meta": {**meta, _SUBSCRIPTION: request_id}}

@@ -1,0 +1,222 @@
+"""The processes of one workload: which of them serves what, and which has to be started or can go.
+
+A process speaks to one client and, once it heard the first message, in one era (servers bind themselves to it). So
+there is one process for each era that clients speak, the first of which is the one that is there anyway, and where
+it is asked for one for each session.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from toolhive_sessions.effects import BrokerEffect, Handshake, MuxEffect, Shook, StartProcess, StopProcess, ToProcess
+from toolhive_sessions.legacy import LegacyMultiplexer
+from toolhive_sessions.modern import ModernMultiplexer
+from toolhive_sessions.records import MAIN, Policy, Process
+
+__all__ = ["Pool"]
+
+_NOT_RUNNING = "the MCP server's process is not running; it is being started, call again in a moment"
+_MOST = "the workload has {limit} processes for its sessions, which is the limit; end sessions that are not needed"
+_MOST_UNSENT = 1000
+"""Messages that wait for a process to start."""
+
+
+class Pool:
+    """All processes of one workload."""
+
+    def __init__(self, policy: Policy, numbers: Iterator[int]) -> None:
+        self._policy = policy
+        self._numbers = numbers
+        self._processes: dict[str, Process] = {}
+        self._to_start: set[str] = set()
+        self._knows_modern = policy.modern
+        self._shook: dict[str, Handshake] = {}
+        if policy.has_main:
+            self._processes[MAIN] = Process(MAIN, 0.0)
+
+    @property
+    def processes(self) -> Iterable[Process]:
+        """All of them."""
+        return self._processes.values()
+
+    def find(self, slot: str) -> Process | None:
+        """The process of a slot."""
+        return self._processes.get(slot)
+
+    # -- choosing -------------------------------------------------------------------------------------------------
+
+    def for_session(self, session: str, now: float) -> Process | str:
+        """A process for a new session of a client, or why there is none."""
+        if self._policy.per_session or not self._policy.has_main:
+            return self._own(session, now)
+        return self._shared(LegacyMultiplexer, "legacy", now)
+
+    def for_once(self, session: str, now: float) -> Process | str:
+        """A process for a request without a session."""
+        return self._shared(LegacyMultiplexer, "legacy", now) if self._policy.has_main else self._own(session, now)
+
+    def for_modern(self, now: float) -> Process | str:
+        """A process for a request of the era without sessions. Look at `knows_modern` first."""
+        return self._shared(ModernMultiplexer, "modern", now)
+
+    @property
+    def knows_modern(self) -> bool:
+        """Whether the server may know the era without sessions."""
+        return self._knows_modern
+
+    def serving(self, slot: str, now: float) -> Process | str:
+        """The process of a session, or why it serves nobody now."""
+        process = self._processes.get(slot)
+        if process is None:
+            return _NOT_RUNNING
+        process.last_used = now
+        return self._check(process)
+
+    def _own(self, session: str, now: float) -> Process | str:
+        if sum(process.slot != MAIN for process in self._processes.values()) >= self._policy.max_processes:
+            return _MOST.format(limit=self._policy.max_processes)
+        # A digest: a session's id lets in whoever knows it, and a slot's name is for all to see.
+        slot = "s-" + hashlib.sha256(session.encode()).hexdigest()[:8]
+        process = Process(slot, now, mux=LegacyMultiplexer(self._numbers, shared=False), session=session)
+        return self._start(process)
+
+    def _shared(self, era: type[LegacyMultiplexer] | type[ModernMultiplexer], slot: str, now: float) -> Process | str:
+        for process in self._processes.values():
+            if not process.session and isinstance(process.mux, era):
+                process.last_used = now
+                return self._check(process)
+        main = self._processes.get(MAIN)
+        if main is not None and main.mux is None:
+            main.last_used = now
+            return self._check(main)
+        if slot in self._processes:
+            return self._check(self._processes[slot])
+        return self._start(Process(slot, now))
+
+    def _check(self, process: Process) -> Process | str:
+        if process.slot == MAIN and not process.running:
+            return _NOT_RUNNING
+        return process
+
+    def _start(self, process: Process) -> Process:
+        self._processes[process.slot] = process
+        self._to_start.add(process.slot)
+        return process
+
+    def started(self, process: Process) -> list[BrokerEffect]:
+        """Ask for the process, if it was chosen and is not there yet."""
+        if process.slot not in self._to_start:
+            return []
+        self._to_start.remove(process.slot)
+        return [StartProcess(process.slot)]
+
+    def mux_of(self, process: Process, *, modern: bool, now: float) -> LegacyMultiplexer | ModernMultiplexer:
+        """What speaks to the process; made when it is spoken to for the first time."""
+        if process.mux is None:
+            if modern:
+                process.mux = ModernMultiplexer(self._numbers)
+                process.asked_at = now
+            else:
+                process.mux = LegacyMultiplexer(self._numbers, shared=True)
+        return process.mux
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    def note_started(self, slot: str, now: float, known: Handshake | None) -> tuple[Process, list[MuxEffect]]:
+        """Note that a process runs; what is sent to it comes after what the effects say."""
+        process = self._processes.setdefault(slot, Process(slot, now))
+        process.running = True
+        process.last_used = now
+        self._shook.pop(slot, None)
+        if known is not None:
+            if known.modern:
+                process.mux = ModernMultiplexer(self._numbers, known=True)
+            else:
+                process.mux = LegacyMultiplexer(self._numbers, shared=True, handshake=known)
+            self._shook[slot] = known
+        earlier, process.earlier = process.earlier, None
+        if earlier is not None and earlier.sessions:
+            process.mux = process.mux or LegacyMultiplexer(self._numbers, shared=True)
+            if isinstance(process.mux, LegacyMultiplexer):
+                return process, process.mux.succeed(earlier)
+        return process, []
+
+    def note_exited(self, process: Process) -> None:
+        """Forget what was known of a process that ended."""
+        process.running = False
+        process.unsent.clear()
+        if process.slot != MAIN:
+            self._processes.pop(process.slot, None)
+            self._to_start.discard(process.slot)
+            return
+        if isinstance(process.mux, LegacyMultiplexer):
+            process.earlier = process.mux
+        process.mux, process.asked_at = None, None
+        self._knows_modern = self._policy.modern  # the next one may be another program
+
+    def send(self, process: Process, data: bytes) -> list[BrokerEffect]:
+        """Send now, or once it runs."""
+        if process.running:
+            return [ToProcess(process.slot, data)]
+        if len(process.unsent) < _MOST_UNSENT:
+            process.unsent.append(data)
+        return []
+
+    def flush(self, process: Process) -> list[BrokerEffect]:
+        """Send what waited for the process to run."""
+        waiting, process.unsent = process.unsent, []
+        return [ToProcess(process.slot, data) for data in waiting]
+
+    def is_legacy(self, process: Process) -> list[BrokerEffect]:
+        """Note that the server does not know the era without sessions: nobody asks again."""
+        self._knows_modern = False
+        process.asked_at = None
+        if process.slot == MAIN:
+            process.mux = None
+            return []
+        return self.stop(process)
+
+    def stop(self, process: Process) -> list[BrokerEffect]:
+        """End a process that was started on demand."""
+        self._processes.pop(process.slot, None)
+        if process.slot in self._to_start:
+            self._to_start.remove(process.slot)
+            return []
+        return [StopProcess(process.slot)]
+
+    def stop_all(self) -> list[BrokerEffect]:
+        """End all that were started on demand."""
+        return [
+            each for process in list(self._processes.values()) if process.slot != MAIN for each in self.stop(process)
+        ]
+
+    def silent(self, now: float) -> list[tuple[Process, list[MuxEffect]]]:
+        """Give up on processes that do not say whether they know the era without sessions."""
+        found = []
+        for process in list(self._processes.values()):
+            late = process.asked_at is not None and now - process.asked_at >= self._policy.probe_patience
+            if late and process.running and isinstance(process.mux, ModernMultiplexer):
+                process.asked_at = None
+                found.append((process, process.mux.give_up_asking()))
+        return found
+
+    def reap(self, now: float, *, used: set[str]) -> list[BrokerEffect]:
+        """End shared processes, started on demand, that nobody used for long."""
+        effects: list[BrokerEffect] = []
+        for process in list(self._processes.values()):
+            idle = now - process.last_used >= self._policy.ttl
+            if process.slot != MAIN and not process.session and idle and process.slot not in used:
+                effects += self.stop(process)
+        return effects
+
+    def shaken(self, process: Process) -> list[BrokerEffect]:
+        """Tell the first process's handshake when it is news."""
+        if process.slot != MAIN or process.mux is None:
+            return []
+        mux = process.mux
+        modern = Handshake(modern=True)
+        known = mux.handshake if isinstance(mux, LegacyMultiplexer) else (modern if mux.confirmed else None)
+        if known is None or self._shook.get(MAIN) == known:
+            return []
+        self._shook[MAIN] = known
+        return [Shook(known)]
