@@ -66,11 +66,13 @@ def _write_bucket(bucket: str) -> tuple[str, ...]:
 
 
 _EVENTS = subjects.event_filter()
-_PROXY_EVENTS = ("toolhive.events.*.*.proxy.*", "toolhive.events.*.*.session.*")
+_SESSION_EVENTS = "toolhive.events.*.*.session.*"
+_PROXY_EVENTS = ("toolhive.events.*.*.proxy.*", _SESSION_EVENTS)
 _AGENT_EVENTS = (
     "toolhive.events.*.*.workload.*",
     "toolhive.events.*.*.container.*",
     "toolhive.events.*.*.image.*",
+    _SESSION_EVENTS,
 )
 _MICRO = "$SRV.>"
 _ALL_FRAMES_IN = "toolhive.mcp.*.*.*.in"
@@ -115,7 +117,7 @@ def access_of(role: Role) -> Access:
                     subjects.progress_subject(),
                     _ALL_FRAMES_OUT,
                 ),
-                subscribe=(own_inbox, f"{subjects.agent_service('*')}.>", _MICRO, _ALL_FRAMES_IN),
+                subscribe=(own_inbox, f"{subjects.agent_service('*')}.>", _MICRO, _ALL_FRAMES_IN, subjects.edge_subject()),
                 may_reply=True,
             )
         case Role.PROXY:
@@ -125,6 +127,7 @@ def access_of(role: Role) -> Access:
                     *_read_bucket(subjects.OBSERVED_BUCKET),
                     *_PROXY_EVENTS,
                     _ALL_FRAMES_IN,
+                    subjects.edge_subject(),
                 ),
                 subscribe=(own_inbox, _ALL_FRAMES_OUT),
             )

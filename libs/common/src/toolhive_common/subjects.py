@@ -20,6 +20,7 @@ __all__ = [
     "McpFrameSubject",
     "agent_service",
     "bucket_key",
+    "edge_subject",
     "event_filter",
     "event_subject",
     "parse_bucket_key",
@@ -88,19 +89,25 @@ def agent_service(agent: str) -> str:
     return f"{_PREFIX}.agent.{_token(agent)}"
 
 
+def edge_subject(edge: str = "*") -> str:
+    """Subject of the signs of life of one proxy, or of all."""
+    return f"{_PREFIX}.edge.{edge}"
+
+
 @dataclass(frozen=True)
 class McpFrameSubject:
-    """Subject of JSON-RPC messages of one client session with a stdio server.
+    """Subject of what one proxy and the keeper of one workload's sessions say to each other.
 
-    ``in`` is from a proxy to the server's agent, ``out`` from the agent to whichever proxies listen.
+    ``in`` is from the proxy to the workload's agent, ``out`` back to that proxy.
     """
 
     key: WorkloadKey
-    session: str
+    edge: str
+    """Id of the proxy's process."""
     direction: Literal["in", "out"]
 
     def __str__(self) -> str:
-        return f"{_PREFIX}.mcp.{bucket_key(self.key)}.{self.session}.{self.direction}"
+        return f"{_PREFIX}.mcp.{bucket_key(self.key)}.{self.edge}.{self.direction}"
 
     @classmethod
     def parse(cls, subject: str) -> Self:
@@ -111,16 +118,21 @@ class McpFrameSubject:
         ValueError
             The subject is not a frame's.
         """
-        prefix, mcp, namespace, workload, session, direction = subject.split(".")
+        prefix, mcp, namespace, workload, edge, direction = subject.split(".")
         if (prefix, mcp) != (_PREFIX, "mcp") or direction not in {"in", "out"}:
             raise ValueError(f"not a frame subject: {subject}")
         return cls(
             key=parse_bucket_key(f"{namespace}.{workload}"),
-            session=session,
+            edge=edge,
             direction="in" if direction == "in" else "out",
         )
 
     @staticmethod
     def to_server(key: WorkloadKey) -> str:
-        """Filter for what all sessions send to one server."""
+        """Filter for what all proxies send to one workload."""
         return f"{_PREFIX}.mcp.{bucket_key(key)}.*.in"
+
+    @staticmethod
+    def to_edge(edge: str) -> str:
+        """Filter for what all workloads send to one proxy."""
+        return f"{_PREFIX}.mcp.*.*.{edge}.out"

@@ -1,4 +1,4 @@
-"""JSON-RPC messages of stdio servers on core NATS, whatever their size.
+"""What proxies and the keepers of sessions say to each other on core NATS, whatever its size.
 
 A message that is larger than the server's ``max_payload`` travels in parts, in order, on the same subject. NATS
 keeps the order of one publisher's messages, so the receiver only has to put them together; nothing is stored.
@@ -17,7 +17,6 @@ from nats.aio.subscription import Subscription
 from toolhive_common.errors import ErrorCode
 from toolhive_common.messaging.bus import Bus, translated
 from toolhive_common.schemas.commands import ErrorReply
-from toolhive_common.subjects import McpFrameSubject
 
 __all__ = ["Frame", "FrameChannel"]
 
@@ -25,19 +24,17 @@ _log = structlog.get_logger(__name__)
 
 _PART = "Toolhive-Part"
 """``<message id> <number> <count>``, numbers from 1."""
-_END = "Toolhive-Session-End"
 _HEADROOM = 4096
 """Bytes of ``max_payload`` left for headers, which count too."""
 _NO_RESPONDERS = "503"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Frame:
-    """One message of a session, or the session's end."""
+    """One message."""
 
-    subject: McpFrameSubject
+    subject: str
     data: bytes
-    ends_session: bool = False
 
 
 @dataclass
@@ -61,7 +58,7 @@ class FrameChannel:
         Seconds between two parts of a message after which its sender is taken to be dead, and the parts are dropped.
         Not sooner: other messages of the session may come in between, from this sender and from others.
     on_undeliverable
-        Told the subject of a frame that nobody took, and why. Only frames sent with ``confirm`` are told about.
+        Told the tag of a frame that nobody took, and why. Only frames sent with a tag are told about.
     """
 
     def __init__(
@@ -70,7 +67,7 @@ class FrameChannel:
         *,
         max_message: int = 64 * 1024 * 1024,
         part_patience: float = 60.0,
-        on_undeliverable: Callable[[McpFrameSubject, ErrorReply], Awaitable[None]] | None = None,
+        on_undeliverable: Callable[[str, ErrorReply], Awaitable[None]] | None = None,
     ) -> None:
         self._bus = bus
         self._max_message = max_message
@@ -80,13 +77,13 @@ class FrameChannel:
         self._parts_lock = asyncio.Lock()
         self._ids = (f"{uuid.uuid4().hex[:12]}-{number}" for number in itertools.count())
 
-    async def send(self, subject: McpFrameSubject, data: bytes, *, confirm: bool = False) -> None:
-        """Send one JSON-RPC message.
+    async def send(self, subject: str, data: bytes, *, tag: str = "") -> None:
+        """Send one message.
 
         Parameters
         ----------
-        confirm
-            Tell ``on_undeliverable`` when nobody listens on the subject or the receiver refuses.
+        tag
+            Name it by this to ``on_undeliverable`` when nobody listens on the subject or the receiver refuses.
 
         Raises
         ------
@@ -95,14 +92,14 @@ class FrameChannel:
         """
         if not self._bus.connected:
             raise self._bus.unreachable()
-        reply = await self._reply_subject(subject) if confirm else ""
+        reply = await self._reply_subject(tag) if tag else ""
         size = self._bus.client.max_payload - _HEADROOM
         with translated(self._bus):
             if len(data) <= size:
-                await self._bus.client.publish(str(subject), data, reply=reply)
+                await self._bus.client.publish(subject, data, reply=reply)
                 return
             async with self._parts_lock:  # parts of two messages must not mix on one subject
-                await self._send_parts(str(subject), data, size, reply)
+                await self._send_parts(subject, data, size, reply)
 
     async def _send_parts(self, subject: str, data: bytes, size: int, reply: str) -> None:
         count = -(-len(data) // size)
@@ -115,11 +112,6 @@ class FrameChannel:
                 headers={_PART: f"{message_id} {number + 1} {count}"},
             )
             await self._bus.client.flush()  # back-pressure: one part at a time in the client's buffer
-
-    async def end_session(self, subject: McpFrameSubject) -> None:
-        """Tell the other side that the session is over."""
-        if self._bus.connected:
-            await self._bus.client.publish(str(subject), b"", headers={_END: "1"})
 
     async def receive(
         self,
@@ -150,15 +142,15 @@ class FrameChannel:
             )
 
     def _assemble(self, partial: dict[str, _Partial], message: Msg) -> Frame | None:
-        subject = McpFrameSubject.parse(message.subject)
-        headers = message.headers or {}
+        subject = message.subject
+        headers = message.headers
+        if not headers and not partial:
+            return Frame(subject, message.data)
+        headers = headers or {}
         now = asyncio.get_running_loop().time()
         for name in [name for name, held in partial.items() if now - held.touched > self._part_patience]:
             del partial[name]
             _log.warning("the rest of a message did not come; dropped its parts", subject=name)
-        if _END in headers:
-            partial.pop(message.subject, None)
-            return Frame(subject, b"", ends_session=True)
         if _PART not in headers:
             return Frame(subject, message.data)
         message_id, number, count = headers[_PART].split()
@@ -180,16 +172,16 @@ class FrameChannel:
         del partial[message.subject]
         return Frame(subject, b"".join(held.parts))
 
-    async def _reply_subject(self, subject: McpFrameSubject) -> str:
+    async def _reply_subject(self, tag: str) -> str:
         if not self._inbox:
             self._inbox = self._bus.client.new_inbox()
             await self._bus.client.subscribe(f"{self._inbox}.>", cb=self._on_reply)
-        return f"{self._inbox}.{subject}"
+        return f"{self._inbox}.{tag}"
 
     async def _on_reply(self, message: Msg) -> None:
         if self._on_undeliverable is None:
             return
-        subject = McpFrameSubject.parse(message.subject.removeprefix(f"{self._inbox}."))
+        tag = message.subject.removeprefix(f"{self._inbox}.")
         if message.headers and message.headers.get("Status") == _NO_RESPONDERS:
             reply = ErrorReply(
                 code=ErrorCode.AGENT_UNREACHABLE,
@@ -197,4 +189,4 @@ class FrameChannel:
             )
         else:
             reply = ErrorReply.from_json(message.data)
-        await self._on_undeliverable(subject, reply)
+        await self._on_undeliverable(tag, reply)

@@ -108,7 +108,8 @@ class ProxyData(EventData):
 class SessionData(EventData):
     """A client's session began or ended."""
 
-    proxy: str
+    proxy: str = ""
+    """Of a session that lives in one proxy. Those of stdio servers live beside the server: any proxy serves them."""
     session: str
     """First eight characters of the session id; the whole would let a reader of events take it over."""
     client: str = ""

@@ -18,3 +18,5 @@ class SavedHandshake(Wire):
     result: dict[str, Any]
     initialized: bool
     """Whether the server was told ``notifications/initialized``."""
+    modern: bool = False
+    """Whether it speaks the era without a handshake; then ``params`` and ``result`` are empty."""

@@ -74,6 +74,11 @@ class Reporter:
         )
         self._work.set()
 
+    def waiting(self, key: WorkloadKey) -> int:
+        """Events of a workload that NATS has not taken yet."""
+        told = self._told.get(key)
+        return len(told.events) if told else 0
+
     def tell(self, event: LifecycleEvent) -> None:
         """Tell an event that is no change of state."""
         self._told.setdefault(event.key, _Told()).events.append(event)

@@ -1,45 +1,32 @@
-"""All holds on stdio servers, at most one for each workload."""
+"""The stdio servers of this agent: one keeper each, from the first start to the end of the wish."""
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import structlog
 
 from toolhive_agent.models.handshake import SavedHandshake
-from toolhive_agent.services.stdio_hold import HoldSettings, StdioHold
+from toolhive_agent.services.session_events import SessionEvents
+from toolhive_agent.services.slots import Slots
+from toolhive_agent.services.stdio_keeper import KeeperSettings, StdioKeeper
 from toolhive_common.errors import ToolHiveError
-from toolhive_common.mcp.handshake import Handshake
-from toolhive_common.mcp.multiplexer import StdioMultiplexer
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus
+from toolhive_common.messaging.edges import EdgeWatch
 from toolhive_common.messaging.frames import FrameChannel
-from toolhive_common.schemas.state import WorkloadKey
+from toolhive_common.schemas.state import DesiredWorkload, WorkloadKey
 from toolhive_runtime.runtime import Runtime
+from toolhive_sessions.effects import Handshake
 
 __all__ = ["StdioHub"]
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass
-class _Held:
-    container_id: str
-    hold: StdioHold
-    task: "asyncio.Task[None]"
-    run: str = ""
-    started_at: datetime | None = None
-    handshake: Handshake | None = None
-    """Waits to be stored."""
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-
 class StdioHub:
-    """Takes holds and keeps them.
+    """Takes holds of servers' streams, and keeps their clients' sessions.
 
     Parameters
     ----------
@@ -52,27 +39,34 @@ class StdioHub:
     def __init__(
         self,
         bus: Bus,
-        frames: FrameChannel,
         handshakes: Bucket[SavedHandshake],
-        settings: HoldSettings,
+        slots: Slots,
+        events: SessionEvents,
+        settings: KeeperSettings,
         group: asyncio.TaskGroup,
         on_lost: Callable[[WorkloadKey], None],
     ) -> None:
         self._bus = bus
-        self._frames = frames
+        self._frames = FrameChannel(bus, max_message=settings.longest_line)
         self._handshakes = handshakes
+        self._slots = slots
+        self._events = events
         self._settings = settings
         self._group = group
         self._on_lost = on_lost
-        self._held: dict[WorkloadKey, _Held] = {}
-        self._params: dict[WorkloadKey, Mapping[str, Any]] = {}
+        self._keepers: dict[WorkloadKey, tuple[StdioKeeper, asyncio.Task[None]]] = {}
+        self._edges = EdgeWatch(bus, self._edge_gone)
+
+    async def watch_edges(self) -> None:
+        """Follow which proxies are alive, for ever."""
+        await self._edges.run()
 
     def attachment(self, key: WorkloadKey) -> tuple[str, str]:
         """The run that is held and the hold's id; empty when none is."""
-        held = self._held.get(key)
-        return (held.run, held.hold.id) if held else ("", "")
+        found = self._keepers.get(key)
+        return found[0].attachment if found else ("", "")
 
-    async def take(self, runtime: Runtime, key: WorkloadKey, container_id: str) -> None:
+    async def take(self, runtime: Runtime, desired: DesiredWorkload, container_id: str) -> None:
         """Take hold of a container that is about to be started. Call `confirm` when it was.
 
         Raises
@@ -80,13 +74,11 @@ class StdioHub:
         ToolHiveError
             The engine refuses.
         """
-        await self.let_go(key)
-        params = self._params.get(key)
-        multiplexer = StdioMultiplexer(first_id=_first_id(), earlier_params=params)
-        await self._begin(runtime, key, container_id, multiplexer)
+        keeper = await self._keeper(desired)
+        keeper.hold(await runtime.attach(container_id), container_id, known=None)
 
     async def take_again(
-        self, runtime: Runtime, key: WorkloadKey, container_id: str, run: str, started_at: datetime
+        self, runtime: Runtime, desired: DesiredWorkload, container_id: str, run: str, started_at: datetime
     ) -> None:
         """Take hold of a process that runs already, with the handshake it had.
 
@@ -95,96 +87,66 @@ class StdioHub:
         ToolHiveError
             The engine refuses, or NATS does not tell the handshake now.
         """
-        await self.let_go(key)
-        saved = await self._handshakes.get(key)
-        done = None
+        keeper = await self._keeper(desired)
+        saved = await self._handshakes.get(desired.key)
+        known = None
         if saved and saved.container_id == container_id and saved.started_at == started_at:
-            done = Handshake(saved.params, saved.result, saved.initialized)
-        params = self._params.get(key) or (saved.params if saved else None)
-        multiplexer = StdioMultiplexer(first_id=_first_id(), handshake=done, earlier_params=params)
-        await self._begin(runtime, key, container_id, multiplexer)
-        self.confirm(key, run, started_at)
+            known = Handshake(saved.params, saved.result, saved.initialized, saved.modern)
+        keeper.hold(await runtime.attach(container_id), container_id, known=known)
+        keeper.confirm(run, started_at)
 
     def confirm(self, key: WorkloadKey, run: str, started_at: datetime) -> None:
         """Note which run a hold is on."""
-        if (held := self._held.get(key)) is not None:
-            held.run, held.started_at = run, started_at
-            held.changed.set()
+        if (found := self._keepers.get(key)) is not None:
+            found[0].confirm(run, started_at)
 
     async def let_go(self, key: WorkloadKey) -> None:
-        """End a hold; the server runs on."""
-        if (held := self._held.pop(key, None)) is not None:
-            held.task.cancel()
-            await asyncio.wait([held.task])  # raises nothing of the task's, and our own cancellation as it shall
+        """End a hold; the server runs on, and its sessions wait for the next one."""
+        if (found := self._keepers.get(key)) is not None:
+            await found[0].let_go()
 
     async def forget(self, key: WorkloadKey) -> None:
-        """End a hold and forget the server."""
-        await self.let_go(key)
-        self._params.pop(key, None)
+        """End a hold, the sessions, and what was kept of the server."""
+        await self._end(key)
         with suppress(ToolHiveError):  # what is left is found stale by the container's id, and does no harm
             await self._handshakes.remove(key)
 
-    async def _begin(
-        self, runtime: Runtime, key: WorkloadKey, container_id: str, multiplexer: StdioMultiplexer
-    ) -> None:
-        attachment = await runtime.attach(container_id)
-        slot: list[_Held] = []
+    async def _keeper(self, desired: DesiredWorkload) -> StdioKeeper:
+        """The keeper of a wish; another wish means other tools, so that its sessions begin anew."""
+        found = self._keepers.get(desired.key)
+        if found is not None and found[0].serves(desired.run_config):
+            await found[0].let_go()
+            return found[0]
+        await self._end(desired.key)
+        keeper = StdioKeeper(
+            desired,
+            bus=self._bus,
+            frames=self._frames,
+            handshakes=self._handshakes,
+            slots=self._slots,
+            events=self._events,
+            settings=self._settings,
+            on_lost=self._on_lost,
+        )
+        self._keepers[desired.key] = keeper, self._group.create_task(self._run(keeper, desired.key))
+        await keeper.ready.wait()
+        return keeper
 
-        def on_handshake(handshake: Handshake) -> None:
-            slot[0].handshake = handshake
-            slot[0].changed.set()
-
-        hold = StdioHold(key, attachment, multiplexer, self._bus, self._frames, self._settings, on_handshake)
-        held = _Held(container_id, hold, self._group.create_task(self._carry(key, hold, slot)))
-        slot.append(held)
-        self._held[key] = held
-
-    async def _carry(self, key: WorkloadKey, hold: StdioHold, slot: list[_Held]) -> None:
-        saving = self._group.create_task(self._keep_handshakes(key, slot))
+    async def _run(self, keeper: StdioKeeper, key: WorkloadKey) -> None:
         try:
-            await hold.run()
-        except Exception:  # noqa: BLE001  # the top of the task: the worker takes a new hold
-            _log.exception("a hold on a server failed", workload=key.name)
+            await keeper.run()
+        except Exception:  # noqa: BLE001  # the top of the task: the worker begins anew
+            _log.exception("keeping the sessions of a server failed", workload=key.name)
         finally:
-            saving.cancel()
-            self._params[key] = hold.last_params
-            if slot and self._held.get(key) is slot[0]:
-                del self._held[key]
+            if (found := self._keepers.get(key)) is not None and found[0] is keeper:
+                del self._keepers[key]
             self._on_lost(key)
 
-    async def _keep_handshakes(self, key: WorkloadKey, slot: list[_Held]) -> None:
-        try:
-            await self._save_handshakes(key, slot[0])
-        except Exception as error:  # noqa: BLE001  # the top of the task: a server's words must not end the agent
-            # No message of the error and no second try: it may quote what the server said, and stays as it is.
-            _log.warning(
-                "the server's handshake cannot be stored; after a restart of the agent the server is asked anew",
-                workload=key.name,
-                cause=type(error).__name__,
-            )
+    async def _end(self, key: WorkloadKey) -> None:
+        if (found := self._keepers.pop(key, None)) is not None:
+            found[1].cancel()
+            await asyncio.wait([found[1]])  # raises nothing of the task's, and our own cancellation as it shall
 
-    async def _save_handshakes(self, key: WorkloadKey, held: _Held) -> None:
-        while True:
-            await held.changed.wait()
-            held.changed.clear()
-            if held.handshake is None or held.started_at is None:
-                continue
-            saved = SavedHandshake(
-                container_id=held.container_id,
-                started_at=held.started_at,
-                params=dict(held.handshake.params),
-                result=dict(held.handshake.result),
-                initialized=held.handshake.initialized,
-            )
-            try:
-                await self._handshakes.put(key, saved)
-            except ToolHiveError as error:
-                _log.info("the handshake waits for NATS", workload=key.name, cause=error.message)
-                await self._bus.wait_connected()
-                await asyncio.sleep(0.5)
-                held.changed.set()
-
-
-def _first_id() -> int:
-    """Microseconds: above all numbers of earlier holds, since no server answers a million calls in a second."""
-    return time.time_ns() // 1000
+    async def _edge_gone(self, edge: str) -> None:
+        for keeper, _ in list(self._keepers.values()):
+            await keeper.edge_gone(edge)
