@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from toolhive_agent.models.handshake import SavedHandshake
 from toolhive_agent.services.stdio_hold import HoldSettings, StdioHold
+from toolhive_common.mcp.handshake import Handshake
+from toolhive_common.mcp.multiplexer import StdioMultiplexer
+
+from toolhive_agent.models.handshake import SavedHandshake
 from toolhive_agent.services.stdio_hub import StdioHub
 from toolhive_agent.services.tasks import beside
 from toolhive_common import subjects
 from toolhive_common.access import Role
-from toolhive_common.mcp.handshake import Handshake
-from toolhive_common.mcp.multiplexer import StdioMultiplexer
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import open_bus
 from toolhive_common.messaging.frames import FrameChannel

@@ -117,7 +117,13 @@ def access_of(role: Role) -> Access:
                     subjects.progress_subject(),
                     _ALL_FRAMES_OUT,
                 ),
-                subscribe=(own_inbox, f"{subjects.agent_service('*')}.>", _MICRO, _ALL_FRAMES_IN, subjects.edge_subject()),
+                subscribe=(
+                    own_inbox,
+                    f"{subjects.agent_service('*')}.>",
+                    _MICRO,
+                    _ALL_FRAMES_IN,
+                    subjects.edge_subject(),
+                ),
                 may_reply=True,
             )
         case Role.PROXY:

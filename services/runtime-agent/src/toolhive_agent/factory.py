@@ -15,16 +15,17 @@ from toolhive_agent.services.images import Images
 from toolhive_agent.services.logs import Logs
 from toolhive_agent.services.readiness import Readiness, ReadinessSettings
 from toolhive_agent.services.reporter import Reporter
-from toolhive_agent.services.stdio_hold import HoldSettings
+from toolhive_agent.services.session_events import SessionEvents
 from toolhive_agent.services.stdio_hub import StdioHub
+from toolhive_agent.services.stdio_keeper import KeeperSettings
 from toolhive_agent.services.worker import Tools, Worker
 from toolhive_common import subjects
+from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus
 from toolhive_common.messaging.events import EventLog
-from toolhive_common.messaging.frames import FrameChannel
 from toolhive_common.schemas.state import AgentState, DesiredWorkload, ObservedWorkload, WorkloadKey
-from toolhive_runtime.runtime import BuilderOptions, Runtime
+from toolhive_runtime.runtime import Attachment, BuilderOptions, Runtime
 
 __all__ = ["Parts", "build"]
 
@@ -42,6 +43,7 @@ class Parts:
     agent: Agent
     engine: Engine
     heartbeat: Heartbeat
+    hub: StdioHub
     reporter: Reporter
     logs: Logs
 
@@ -73,9 +75,10 @@ def build(
 
     hub = StdioHub(
         bus,
-        FrameChannel(bus),
         Bucket(bus, subjects.HANDSHAKES_BUCKET, SavedHandshake),
-        HoldSettings(),
+        _NoSlots(),
+        SessionEvents(settings.agent_name, reporter, now),
+        KeeperSettings(),
         group,
         on_lost,
     )
@@ -123,7 +126,15 @@ def build(
         every=timedelta(seconds=settings.heartbeat),
         on_engine_back=agent.engine_is_back,
     )
-    return Parts(agent, engine, heartbeat, reporter, Logs(engine, settings.agent_name))
+    return Parts(agent, engine, heartbeat, hub, reporter, Logs(engine, settings.agent_name))
+
+
+class _NoSlots:
+    async def start(self, key: WorkloadKey, slot: str) -> Attachment:
+        raise ToolHiveError(ErrorCode.INTERNAL, f"{key.name}: no further containers yet ({slot})")
+
+    async def remove(self, key: WorkloadKey, slot: str) -> None:
+        return
 
 
 def _builder(settings: Settings) -> BuilderOptions:

@@ -58,6 +58,7 @@ async def run_agent(settings: Settings, bus: Bus, detect: Callable[[], Awaitable
             await parts.agent.recall()
             group.create_task(parts.reporter.run())
             group.create_task(parts.agent.follow_engine())
+            group.create_task(parts.hub.watch_edges())
             group.create_task(_serve(bus, settings.agent_name, parts.logs))
             await parts.agent.follow_wishes()
         finally:

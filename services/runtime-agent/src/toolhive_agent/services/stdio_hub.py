@@ -9,8 +9,7 @@ import structlog
 
 from toolhive_agent.models.handshake import SavedHandshake
 from toolhive_agent.services.session_events import SessionEvents
-from toolhive_agent.services.slots import Slots
-from toolhive_agent.services.stdio_keeper import KeeperSettings, StdioKeeper
+from toolhive_agent.services.stdio_keeper import KeeperSettings, Slots, StdioKeeper
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus

@@ -1,7 +1,7 @@
 """Keeps the sessions of one stdio server, and holds its streams while it runs.
 
-    NATS frames ─> session host ─> standard input
-    standard output ─> session host ─> NATS frames
+NATS frames ─> session host ─> standard input
+standard output ─> session host ─> NATS frames
 """
 
 import asyncio
@@ -10,18 +10,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
 from toolhive_agent.models.handshake import SavedHandshake
 from toolhive_agent.services.session_events import SessionEvents
-from toolhive_agent.services.slots import Slots
+from toolhive_common.durations import parse_duration
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.port import FromBroker, decode_up, encode_down
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus
 from toolhive_common.messaging.frames import Frame, FrameChannel
-from toolhive_common.names import seconds_of
 from toolhive_common.schemas.runconfig import RunConfig, StdioProcess
 from toolhive_common.schemas.state import DesiredWorkload, WorkloadKey
 from toolhive_common.subjects import McpFrameSubject
@@ -31,7 +31,7 @@ from toolhive_sessions.host import Peer, SessionHost
 from toolhive_sessions.line_peer import LinePeer
 from toolhive_sessions.records import Policy
 
-__all__ = ["KeeperSettings", "StdioKeeper"]
+__all__ = ["KeeperSettings", "Slots", "StdioKeeper"]
 
 _log = structlog.get_logger(__name__)
 
@@ -49,6 +49,18 @@ class KeeperSettings:
     """Started for sessions, or for clients of the other era."""
     tick: float = 1.0
     """Seconds between two looks at what is over."""
+
+
+class Slots(Protocol):
+    """Further containers of a workload, made like its first one."""
+
+    async def start(self, key: WorkloadKey, slot: str) -> Attachment:
+        """Start one, and hold its streams."""
+        ...
+
+    async def remove(self, key: WorkloadKey, slot: str) -> None:
+        """Remove one. No error when there is none."""
+        ...
 
 
 @dataclass
@@ -160,8 +172,11 @@ class StdioKeeper:
         return LinePeer(attachment, limit=self._settings.longest_line)
 
     async def stop(self, slot: str) -> None:
-        """End a further process."""
-        await self._slots.remove(self._key, slot)
+        """End a further process. What cannot be removed now is removed with the next look at everything."""
+        try:
+            await self._slots.remove(self._key, slot)
+        except ToolHiveError as error:
+            _log.warning("a further container stays for now", workload=self._key.name, slot=slot, cause=error.message)
 
     # -- the proxies ----------------------------------------------------------------------------------------------
 
@@ -258,7 +273,7 @@ class StdioKeeper:
 def _policy(run_config: RunConfig, settings: KeeperSettings) -> Policy:
     return Policy(
         per_session=run_config.stdio_process is StdioProcess.PER_SESSION,
-        ttl=seconds_of(run_config.session_ttl) or Policy.ttl,
+        ttl=parse_duration(run_config.session_ttl) if run_config.session_ttl else Policy.ttl,
         max_sessions=settings.max_sessions,
         max_processes=settings.max_processes,
     )

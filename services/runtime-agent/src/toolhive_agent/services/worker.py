@@ -218,7 +218,7 @@ class Worker:
     async def _start(self, runtime: Runtime, container_id: str, *, stdio: bool) -> None:
         hub = self._tools.hub
         if stdio:
-            await hub.take(runtime, self._key, container_id)
+            await hub.take(runtime, self.desired, container_id)
         try:
             await runtime.start(container_id)
         except ToolHiveError:
@@ -237,7 +237,7 @@ class Worker:
         self._attached_at = loop.time()
         started_at = next((one.started_at for one in containers if one.container_id == container_id), None)
         if started_at is not None:
-            await self._tools.hub.take_again(runtime, self._key, container_id, run, started_at)
+            await self._tools.hub.take_again(runtime, self.desired, container_id, run, started_at)
 
     async def _carry_out_long(self, command: PrepareImage | AwaitReady) -> None:
         desired = self.desired
