@@ -49,7 +49,6 @@ _TO_ALL = frozenset(
     }
 )
 _OF_ONE_TASK = frozenset({"tasks/get", "tasks/result", "tasks/cancel"})
-_INVALID_PARAMS = -32602
 
 
 class LegacyMultiplexer:
@@ -142,7 +141,7 @@ class LegacyMultiplexer:
             case method if method in _OF_ONE_TASK:
                 task_id = params_of(request).get("taskId")
                 if self._tasks.owner(task_id) != session:
-                    return error_body(request.id, _INVALID_PARAMS, "there is no such task")
+                    return error_body(request.id, Code.INVALID_PARAMS, "there is no such task")
         return None
 
     def _set_level(self, session: str, request: Request) -> bytes | None:

@@ -49,7 +49,11 @@ class Code(IntEnum):
     INTERNAL_ERROR = -32603
     SERVER_ERROR = -32000
     """The server is gone, or its answer cannot be passed on."""
+    INVALID_PARAMS = -32602
     SESSION_NOT_FOUND = -32001
+    HEADER_MISMATCH = -32020
+    """From 2026-07-28, as the two that follow."""
+    MISSING_CAPABILITY = -32021
     UNSUPPORTED_PROTOCOL_VERSION = -32022
 
 

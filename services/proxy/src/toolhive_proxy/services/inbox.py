@@ -1,0 +1,174 @@
+"""What comes for the responses that this proxy has open, bounded: a client that does not read takes no memory.
+
+Each open response has an inbox with a number, the stream of `toolhive_common.mcp.port`. All inboxes together may hold
+so many bytes; when they do, whoever takes more than its share is cut off.
+"""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+from toolhive_common.mcp.port import FromBroker, Note, RefusalCode
+from toolhive_common.schemas.state import WorkloadKey
+
+__all__ = ["Inbox", "InboxLimits", "Inboxes"]
+
+_ENDING = frozenset({Note.FINAL, Note.DONE, Note.REFUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class InboxLimits:
+    """How much waits for clients that read slowly."""
+
+    size: int = 8 * 1024 * 1024
+    """Bytes of one inbox. A single larger message is taken when nothing else waits."""
+    total: int = 256 * 1024 * 1024
+    """Bytes of all inboxes."""
+    patience: float = 10.0
+    """Seconds that a full inbox holds back a server that can be held back, before its client is cut off."""
+
+
+class Inbox:
+    """A queue with one reader."""
+
+    def __init__(self, number: int, key: WorkloadKey, attachment: str, book: "Inboxes") -> None:
+        self.number = number
+        self.key = key
+        self.attachment = attachment
+        """The agent's hold on the server that was asked through."""
+        self.size = 0
+        self.over = False
+        """Whether the other side says nothing more."""
+        self.cut_off = False
+        """Whether the client did not read, and lost what waited."""
+        self._book = book
+        self._items: deque[FromBroker] = deque()
+        self._reader: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+
+    def put(self, item: FromBroker) -> bool:
+        """Add an item; tells whether there is room for more."""
+        if self.over:
+            return True
+        self._items.append(item)
+        self.size += len(item.data)
+        self._book.held += len(item.data)
+        self.over = item.note in _ENDING
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+        return not self.full
+
+    @property
+    def full(self) -> bool:
+        """Whether it holds as much as it may."""
+        limits = self._book.limits
+        if self.size <= limits.size:
+            return self._book.held > limits.total and self.size > limits.total // (4 * len(self._book))
+        return len(self._items) > 1
+
+    async def wait_for_room(self) -> None:
+        """Wait until the client has read; cut it off when it does not."""
+        self._room = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(self._book.limits.patience):
+                await self._room
+        except TimeoutError:
+            self.cut()
+        finally:
+            self._room = None
+
+    def cut(self) -> None:
+        """Drop what waits, and end: the client does not read."""
+        self.cut_off = True
+        self._forget()
+        self.put(FromBroker(Note.DONE, self.number))
+
+    def fail(self, code: RefusalCode, text: str) -> None:
+        """End with an error, unless the end is there already."""
+        self.put(FromBroker(Note.REFUSED, self.number, text.encode(), code=code))
+
+    async def get(self, seconds: float) -> FromBroker:
+        """Take the next item.
+
+        Raises
+        ------
+        TimeoutError
+            Nothing came for so many seconds.
+        """
+        if not self._items:
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._reader
+            finally:
+                self._reader = None
+        item = self._items.popleft()
+        self.size -= len(item.data)
+        self._book.held -= len(item.data)
+        if self._room is not None and not self._room.done() and not self.full:
+            self._room.set_result(None)
+        return item
+
+    def close(self) -> None:
+        """Take nothing more, and give back what is held."""
+        self.over = True
+        self._forget()
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+
+    def _forget(self) -> None:
+        self._items.clear()
+        self._book.held -= self.size
+        self.size = 0
+
+
+class Inboxes:
+    """All inboxes of this process, by number."""
+
+    def __init__(self, limits: InboxLimits) -> None:
+        self.limits = limits
+        self.held = 0
+        """Bytes that wait in all of them."""
+        self._numbers = itertools.count(1)
+        self._open: dict[int, Inbox] = {}
+
+    def __len__(self) -> int:
+        return max(1, len(self._open))
+
+    def __iter__(self) -> Iterator[Inbox]:
+        return iter(list(self._open.values()))
+
+    def open(self, key: WorkloadKey, attachment: str = "") -> Inbox:
+        """Make an inbox. Close it with `close`."""
+        inbox = Inbox(next(self._numbers), key, attachment, self)
+        self._open[inbox.number] = inbox
+        return inbox
+
+    def close(self, inbox: Inbox) -> None:
+        """Forget an inbox."""
+        self._open.pop(inbox.number, None)
+        inbox.close()
+
+    def deliver(self, item: FromBroker) -> None:
+        """Put an item where it belongs; who sent it cannot be held back, so that a full inbox is cut off."""
+        inbox = self._open.get(item.stream)
+        if inbox is not None and not inbox.put(item) and not inbox.over:
+            inbox.cut()
+
+    def deliver_waiting(self, item: FromBroker) -> Awaitable[None] | None:
+        """Put an item where it belongs; who sent it waits where it must."""
+        inbox = self._open.get(item.stream)
+        return inbox.wait_for_room() if inbox is not None and not inbox.put(item) and not inbox.over else None
+
+    def fail(self, number: int, code: RefusalCode, text: str) -> None:
+        """End one with an error."""
+        if (inbox := self._open.get(number)) is not None:
+            inbox.fail(code, text)
+
+    def fail_all(self, code: RefusalCode, text: str, *, where: Callable[[Inbox], bool]) -> None:
+        """End those with an error that ``where`` holds for."""
+        for inbox in self:
+            if where(inbox):
+                inbox.fail(code, text)

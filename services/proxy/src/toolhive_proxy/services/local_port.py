@@ -1,0 +1,72 @@
+"""Sessions that this proxy keeps itself: of servers that speak HTTP, and of stdio servers whose streams it holds."""
+
+from collections.abc import Awaitable, Callable
+
+from toolhive_common.mcp.port import FromBroker, ToBroker
+from toolhive_common.schemas.events import EventType
+from toolhive_proxy.models.routes import Route
+from toolhive_proxy.services.event_teller import EventTeller
+from toolhive_proxy.services.inbox import Inboxes
+from toolhive_sessions.effects import Handshake
+from toolhive_sessions.host import Launcher, SessionHost
+from toolhive_sessions.records import Policy
+
+__all__ = ["LocalPort"]
+
+
+class LocalPort:
+    """Implements `models.ports.Port`, and `toolhive_sessions.host.Outlet`.
+
+    Parameters
+    ----------
+    launcher
+        Makes the connections, or processes, that stand behind sessions.
+    """
+
+    def __init__(
+        self,
+        route: Route,
+        policy: Policy,
+        launcher: Launcher,
+        inboxes: Inboxes,
+        teller: EventTeller,
+        *,
+        edge: str,
+        max_message: int,
+    ) -> None:
+        self._route = route
+        self._inboxes = inboxes
+        self._teller = teller
+        self._edge = edge
+        self.host = SessionHost(route.key.name, policy, launcher, self, limit=max_message)
+
+    @property
+    def edge(self) -> str:
+        """What this proxy is called."""
+        return self._edge
+
+    async def submit(self, message: ToBroker) -> None:
+        """Ask our own keeper."""
+        await self.host.submit(self._edge, message)
+
+    def deliver(self, edge: str, message: FromBroker) -> Awaitable[None] | None:  # noqa: ARG002  # there is one edge
+        """Hand on what is said; the server waits for clients that read slowly."""
+        return self._inboxes.deliver_waiting(message)
+
+    def session_opened(self, session: str, client: str) -> None:
+        """Tell it as an event."""
+        self._tell(EventType.SESSION_OPENED, session, client)
+
+    def session_closed(self, session: str, client: str, reason: str) -> None:  # noqa: ARG002  # it is for the log
+        """Tell it as an event."""
+        self._tell(EventType.SESSION_CLOSED, session, client)
+
+    def shook(self, handshake: Handshake) -> None:
+        """Nothing: what we hold ends with us."""
+
+    def _tell(self, event_type: EventType, session: str, client: str) -> None:
+        route = self._route
+        self._teller.session(event_type, route.key, route.revision, session=session, client=client)
+
+
+MakePort = Callable[[Route], LocalPort]
