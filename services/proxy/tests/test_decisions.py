@@ -21,8 +21,6 @@ from toolhive_proxy.decisions.routing_table import (
 )
 from toolhive_proxy.decisions.session_state import Elsewhere, OpenCall, call_key, destination, is_expired
 from toolhive_proxy.decisions.upstream_failure import is_safe_to_repeat
-from toolhive_proxy.middleware.chain import ORDER, Part, build_chain
-from toolhive_proxy.models.asgi import App, Receive, Scope, Send
 from toolhive_proxy.models.messages import Message
 from toolhive_proxy.models.routes import Origin, Route, Unavailable, Unknown
 from toolhive_proxy.protocol.headers import accepts_json, accepts_sse, end_to_end
@@ -255,26 +253,3 @@ def test_only_reads_are_repeated(*, method: str, message: Message | None, safe: 
 def test_an_origin_is_written_as_a_host_header() -> None:
     assert Origin("::1", 8080).authority == "[::1]:8080"
     assert Origin("server", 80).authority == "server"
-
-
-async def test_the_middleware_runs_in_the_order_that_stands_in_the_chain() -> None:
-    ran: list[str] = []
-
-    def part(name: Part) -> Any:
-        def wrap(app: App) -> App:
-            async def run(scope: Scope, receive: Receive, send: Send) -> None:
-                ran.append(name)
-                await app(scope, receive, send)
-
-            return run
-
-        return wrap
-
-    async def inner(_scope: Scope, _receive: Receive, _send: Send) -> None:
-        ran.append("app")
-
-    await build_chain(inner, {name: part(name) for name in Part})({}, None, None)  # type: ignore[arg-type]
-    assert ran == ["correlation", "recovery", "bodylimit", "origin", "app"]
-    assert set(ORDER) == set(Part)
-    with pytest.raises(KeyError):
-        build_chain(inner, {})

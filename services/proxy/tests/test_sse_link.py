@@ -4,10 +4,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from toolhive_proxy.adapters.upstream_http import UpstreamResponse
+from toolhive_proxy.adapters.upstream_reader import ResponseReader
 from toolhive_proxy.adapters.upstream_sse import SseLink
 from toolhive_proxy.models.routes import Origin
-from toolhive_proxy.models.upstream import UpstreamRequest
+from toolhive_proxy.models.upstream import ResponseHead, UpstreamRequest
+from toolhive_proxy.protocol.response_head import CHUNKED
 
 
 class Nobody:
@@ -26,16 +27,15 @@ class SlowToEnd:
         self.may_end = asyncio.Event()
 
     @asynccontextmanager
-    async def request(self, _origin: Origin, _request: UpstreamRequest) -> AsyncIterator[UpstreamResponse]:
+    async def request(self, _origin: Origin, _request: UpstreamRequest) -> AsyncIterator[ResponseReader]:
         try:
-            yield UpstreamResponse(200, [(b"content-type", b"text/event-stream")], self._body())
+            reader = ResponseReader()
+            head = ResponseHead(200, ((b"content-type", b"text/event-stream"),), CHUNKED, keeps_alive=True)
+            reader.on_response(head, b"event: endpoint\ndata: /messages\n\n", ended=False)
+            yield reader
         finally:
             self.ending.set()
             await self.may_end.wait()
-
-    async def _body(self) -> AsyncIterator[bytes]:
-        yield b"event: endpoint\ndata: /messages\n\n"
-        await asyncio.Event().wait()
 
 
 @pytest.fixture

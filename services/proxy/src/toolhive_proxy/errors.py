@@ -5,7 +5,7 @@ ToolHiveError
   LinkBrokenError     a session's way to its server is gone
   IdInUseError        a client uses an id twice at once
   StreamClosedError   a client's stream takes nothing more
-  BodyTooLargeError   a request is over the limit
+  HttpRefusedError    a request breaks a rule of HTTP; ``status`` says which kind
   SlowClientError     a client does not read
   ClientLeftError     a client is gone
   SessionsFullError   a workload has as many sessions as it may
@@ -15,8 +15,8 @@ from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_proxy.models.upstream import UpstreamTrouble
 
 __all__ = [
-    "BodyTooLargeError",
     "ClientLeftError",
+    "HttpRefusedError",
     "IdInUseError",
     "LinkBrokenError",
     "SessionsFullError",
@@ -59,15 +59,12 @@ class StreamClosedError(ToolHiveError):
         super().__init__(ErrorCode.INTERNAL, "the client's stream is closed")
 
 
-class BodyTooLargeError(ToolHiveError):
-    """A request's body is over the limit."""
+class HttpRefusedError(ToolHiveError):
+    """A request breaks a rule of HTTP, or is over a limit."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            ErrorCode.INVALID_REQUEST,
-            f"Request Entity Too Large: a request may have {limit} bytes; "
-            "send less, or raise TOOLHIVE_PROXY_MAX_BODY",
-        )
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(ErrorCode.INVALID_REQUEST, message)
+        self.status = status
 
 
 class SlowClientError(ToolHiveError):

@@ -1,11 +1,9 @@
 """Builds the proxy's parts from its settings, and joins them."""
 
-import asyncio
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 
 from toolhive_common import subjects
 from toolhive_common.access import Role
@@ -17,13 +15,10 @@ from toolhive_common.schemas.state import DesiredWorkload, ObservedWorkload, Syn
 from toolhive_proxy.adapters.upstream_http import UpstreamHttp
 from toolhive_proxy.adapters.upstream_stdio import StdioLinks
 from toolhive_proxy.config import Settings
-from toolhive_proxy.middleware.body_limit import body_limit
-from toolhive_proxy.middleware.chain import Part, build_chain
-from toolhive_proxy.middleware.correlation import correlation
-from toolhive_proxy.middleware.origin import origin_check
-from toolhive_proxy.middleware.recovery import recovery
-from toolhive_proxy.models.asgi import App
-from toolhive_proxy.models.routes import Route
+from toolhive_proxy.middleware.chain import GateChains, Part, no_gate
+from toolhive_proxy.middleware.origin import OriginCheck
+from toolhive_proxy.middleware.parser import parse_body
+from toolhive_proxy.middleware.runner import GateRunner
 from toolhive_proxy.models.upstream import UpstreamLimits
 from toolhive_proxy.services.directory import Directory
 from toolhive_proxy.services.event_teller import EventTeller
@@ -33,8 +28,9 @@ from toolhive_proxy.services.message_stream import StreamLimits
 from toolhive_proxy.services.route_keeper import RouteKeeper
 from toolhive_proxy.services.session_calls import SessionCalls
 from toolhive_proxy.services.session_store import SessionStore
+from toolhive_proxy.services.tasks import Tasks
 
-__all__ = ["Parts", "build", "bus_settings", "guard"]
+__all__ = ["Parts", "build", "bus_settings"]
 
 
 def _now() -> datetime:
@@ -55,8 +51,10 @@ class Parts:
     forwarding: Forwarding
     teller: EventTeller
     keeper: RouteKeeper
-    stopping: asyncio.Event
-    """Set when the proxy stops."""
+    chains: GateChains
+    origin: OriginCheck
+    runner: GateRunner
+    tasks: Tasks
     now: Callable[[], datetime] = _now
 
 
@@ -92,6 +90,10 @@ def build(settings: Settings, bus: Bus) -> Parts:
         Bucket(bus, subjects.OBSERVED_BUCKET, ObservedWorkload),
         Bucket(bus, subjects.DESIRED_BUCKET, SyncMarker),
     )
+    tasks = Tasks()
+    origin = OriginCheck(OriginRule.for_public_url(settings.public_url))
+    chains = _gate_chains(origin)
+    directory.tell(lambda _changes, table: chains.keep_only(table))
     return Parts(
         bus=bus,
         directory=directory,
@@ -99,24 +101,21 @@ def build(settings: Settings, bus: Bus) -> Parts:
         forwarding=Forwarding(http, teller),
         teller=teller,
         keeper=RouteKeeper(bus, directory, store, teller, http),
-        stopping=asyncio.Event(),
+        chains=chains,
+        origin=origin,
+        runner=GateRunner(tasks),
+        tasks=tasks,
     )
 
 
-def guard(app: App, settings: Settings, directory: Directory) -> App:
-    """Put the middleware in front of the workloads' endpoints."""
-    rule = OriginRule.for_public_url(settings.public_url)
-
-    def origins_of(path: str) -> tuple[str, ...]:
-        found = directory.find(path.split("/")[1])
-        return found.run_config.allowed_origins if isinstance(found, Route) else ()
-
-    return build_chain(
-        app,
+def _gate_chains(origin: OriginCheck) -> GateChains:
+    return GateChains(
         {
-            Part.CORRELATION: correlation,
-            Part.RECOVERY: recovery,
-            Part.BODY_LIMIT: partial(body_limit, limit=settings.proxy_max_body),
-            Part.ORIGIN: partial(origin_check, rule=rule, origins_of=origins_of),
-        },
+            Part.ORIGIN: origin.gate,
+            Part.AUTH: no_gate,
+            Part.MCP_PARSER: lambda _route: parse_body,
+            Part.TOOL_FILTER: no_gate,
+            Part.TOOL_CALL_FILTER: no_gate,
+            Part.HEADER_FORWARD: no_gate,
+        }
     )

@@ -3,60 +3,47 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import uvicorn
 import uvloop
 
 from toolhive_common.messaging.bus import open_bus
-from toolhive_common.observability.health import HealthApp
+from toolhive_common.observability.correlation import new_correlation_id
 from toolhive_common.observability.logs import configure_logging
 from toolhive_proxy import factory
+from toolhive_proxy.adapters.http_server import HttpServer
 from toolhive_proxy.config import Settings
+from toolhive_proxy.decisions.places import Endpoint
 from toolhive_proxy.handlers.app import ProxyApp
-from toolhive_proxy.handlers.endpoint import McpEndpoint
+from toolhive_proxy.handlers.endpoint import Gates, McpEndpoint
 from toolhive_proxy.handlers.event_streams import StreamTimes
-from toolhive_proxy.handlers.health import WorkloadHealth
+from toolhive_proxy.handlers.health import ProcessHealth, WorkloadHealth
+from toolhive_proxy.models.http import HttpLimits
 
-__all__ = ["ProxyServer", "build_app", "main", "serve"]
+__all__ = ["main", "serve"]
 
-_GRACE = 10
+_GRACE = 10.0
 """Seconds for the requests under way when the proxy is told to stop."""
 
 
-class ProxyServer(uvicorn.Server):
-    """Ends the streams that would never end, as soon as it is told to stop."""
-
-    def __init__(self, config: uvicorn.Config, parts: factory.Parts) -> None:
-        super().__init__(config)
-        self._parts = parts
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to `main`: uvicorn would raise them again before the last events are told."""
-        yield
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop accepting, end the streams, and wait for the rest."""
-        self._parts.stopping.set()
-        self._parts.keeper.end_streams()
-        await super().shutdown(sockets)
-
-
-def build_app(settings: Settings, parts: factory.Parts) -> ProxyApp:
-    """Join paths, middleware and services."""
-    endpoint = McpEndpoint(
+def _mcp_endpoint(settings: Settings, parts: factory.Parts) -> McpEndpoint:
+    return McpEndpoint(
         parts.directory,
+        Gates(parts.chains, parts.runner, parts.origin),
         parts.calls,
         parts.forwarding,
         times=StreamTimes(patience=settings.proxy_request_timeout),
-        stopping=parts.stopping,
     )
+
+
+def _app(parts: factory.Parts, mcp: McpEndpoint) -> ProxyApp:
+    process = ProcessHealth({"nats": parts.bus.check, "workloads": parts.directory.check}, parts.runner)
     return ProxyApp(
-        mcp=factory.guard(endpoint, settings, parts.directory),
-        workload_health=WorkloadHealth(parts.directory, parts.now),
-        process_health=HealthApp({"nats": parts.bus.check, "workloads": parts.directory.check}),
+        {
+            Endpoint.MCP: mcp,
+            Endpoint.HEALTH: WorkloadHealth(parts.directory, parts.now),
+            Endpoint.PROCESS_ALIVE: process.alive,
+            Endpoint.PROCESS_READY: process.ready,
+        }
     )
 
 
@@ -64,34 +51,19 @@ async def serve(settings: Settings, stop: asyncio.Event, *, sockets: list[socket
     """Serve until ``stop`` is set, on the given sockets or on the address of the settings."""
     async with open_bus(factory.bus_settings(settings)) as bus:
         parts = factory.build(settings, bus)
-        config = uvicorn.Config(
-            build_app(settings, parts),
-            host=settings.host,
-            port=settings.port,
-            loop="none",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=_GRACE,
-        )
-        server = ProxyServer(config, parts)
+        mcp = _mcp_endpoint(settings, parts)
+        limits = HttpLimits(max_body=settings.proxy_max_body)
+        server = HttpServer(_app(parts, mcp), limits, new_correlation_id=new_correlation_id)
         async with asyncio.TaskGroup() as tasks:
             keeping = tasks.create_task(parts.keeper.run())
-            stopping = tasks.create_task(_stop_when_told(server, stop))
-            await server.serve(sockets)
+            await server.listen(settings.host, settings.port, sockets)
+            await stop.wait()
+            parts.keeper.end_streams()
+            mcp.end_streams()
+            await server.stop(_GRACE)
+            await parts.tasks.end()
             await parts.keeper.farewell()
             keeping.cancel()
-            stopping.cancel()
-
-
-async def _stop_when_told(server: uvicorn.Server, stop: asyncio.Event) -> None:
-    await stop.wait()
-    server.should_exit = True
 
 
 async def _run(settings: Settings) -> None:

@@ -1,109 +1,120 @@
 """One HTTP/1.1 connection to a server: a request out, a response in, piece by piece."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator
-from http import HTTPStatus
+from collections.abc import Callable
 from typing import cast
 
-import httptools
-
 from toolhive_proxy.errors import UpstreamError
-from toolhive_proxy.models.asgi import Header
-from toolhive_proxy.models.upstream import UpstreamLimits, UpstreamTrouble
+from toolhive_proxy.models.upstream import ResponseHead, ResponseSink, UpstreamLimits, UpstreamTrouble
+from toolhive_proxy.protocol.chunks import ChunkError, ChunkReader
+from toolhive_proxy.protocol.response_head import (
+    CHUNKED,
+    UNTIL_CLOSE,
+    MalformedResponseError,
+    parse_response_head,
+)
 
 __all__ = ["UpstreamConnection"]
 
+_NEVER = float("inf")
+
 
 class UpstreamConnection(asyncio.Protocol):
-    """A connection that serves one exchange at a time.
+    """A connection that serves one exchange at a time, and tells its sink what comes as it comes.
 
-    The pieces of a response wait in a queue of at most `UpstreamLimits.high_water` bytes; beyond that the socket is
-    not read, so that a slow client slows its server down and takes no memory here.
+    Parameters
+    ----------
+    on_free
+        Called when another exchange may follow.
+    on_gone
+        Called when the connection is closed.
+    clock
+        The pool's time.
     """
 
-    def __init__(self, limits: UpstreamLimits) -> None:
-        self._limits = limits
-        self._transport: asyncio.Transport | None = None
-        self._wakeup: asyncio.Future[None] | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._paused = False
-        self.closed = False
-        self.answered = False
-        """Whether any byte of the present response came."""
-        self.idle_since = 0.0
-        self._forget_response()
+    __slots__ = (
+        "_answered",
+        "_buffer",
+        "_chunks",
+        "_clock",
+        "_endless",
+        "_head",
+        "_known",
+        "_limits",
+        "_missing",
+        "_on_free",
+        "_on_gone",
+        "_sink",
+        "_transport",
+        "closed",
+        "deadline",
+        "idle_since",
+        "on_stale",
+    )
 
-    def _forget_response(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self.status = 0
-        self.headers: list[Header] = []
-        self._pieces: deque[bytes] = deque()
-        self._buffered = 0
-        self._head_size = 0
-        self._head_done = False
-        self._complete = False
-        self._framed = False
-        self._keep_alive = False
-        self._error: UpstreamError | None = None
-        self.answered = False
+    def __init__(
+        self,
+        limits: UpstreamLimits,
+        *,
+        on_free: Callable[["UpstreamConnection"], None],
+        on_gone: Callable[["UpstreamConnection"], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._limits = limits
+        self._on_free = on_free
+        self._on_gone = on_gone
+        self._clock = clock
+        self._transport: asyncio.Transport | None = None
+        self._known: tuple[bytes, ResponseHead] | None = None
+        self._sink: ResponseSink | None = None
+        self._head: ResponseHead | None = None
+        self._chunks: ChunkReader | None = None
+        self._buffer = b""
+        self._missing = 0
+        self._answered = False
+        self._endless = False
+        self.on_stale: Callable[[], None] | None = None
+        """Called in place of the sink when the connection closes before any answer."""
+        self.closed = False
+        self.deadline = _NEVER
+        """When the pool's sweeper calls `expire`."""
+        self.idle_since = 0.0
 
     # -- use ------------------------------------------------------------------------------------------------------
 
-    async def send(self, request: bytes) -> None:
-        """Begin an exchange."""
-        self._forget_response()
-        if self._transport is None or self.closed:
-            raise UpstreamError(UpstreamTrouble.LOST, "the connection is closed")
-        self._transport.write(request)
-        await self._writable.wait()
+    def send(
+        self, request: bytes, sink: ResponseSink, *, endless: bool, on_stale: Callable[[], None] | None = None
+    ) -> None:
+        """Begin an exchange. ``endless`` = the body may stay silent for as long as it likes."""
+        self._sink = sink
+        self._head = None
+        self._answered = False
+        self._endless = endless
+        self.on_stale = on_stale
+        self.deadline = self._clock() + self._limits.answer_timeout
+        if self._transport is not None:
+            self._transport.write(request)
 
-    async def head(self) -> None:
-        """Wait until ``status`` and ``headers`` are there.
+    def serves(self, sink: ResponseSink) -> bool:
+        """Whether the exchange under way is this sink's."""
+        return self._sink is sink
 
-        Raises
-        ------
-        UpstreamError
-            They will not come.
-        """
-        while not self._head_done:
-            if self._error is not None:
-                raise self._error
-            await self._wait()
+    def pause(self) -> None:
+        """Read nothing for now; the server's silence is not its fault then."""
+        self.deadline = _NEVER
+        if self._transport is not None and not self.closed:
+            self._transport.pause_reading()
 
-    async def body(self) -> AsyncIterator[bytes]:
-        """Tell the pieces of the body.
+    def resume(self) -> None:
+        """Go on."""
+        if self._transport is not None and not self.closed and self._sink is not None:
+            self._set_deadline()
+            self._transport.resume_reading()
 
-        Raises
-        ------
-        UpstreamError
-            The rest will not come.
-        """
-        while True:
-            while self._pieces:
-                piece = self._pieces.popleft()
-                self._buffered -= len(piece)
-                if self._paused and self._buffered <= self._limits.high_water // 2:
-                    self._resume()
-                yield piece
-            if self._complete:
-                return
-            if self._error is not None:
-                raise self._error
-            await self._wait()
-
-    @property
-    def reusable(self) -> bool:
-        """Whether another exchange may follow."""
-        return (
-            not self.closed
-            and self._complete
-            and self._error is None
-            and not self._pieces
-            and self._framed
-            and self._keep_alive
-        )
+    def cancel(self) -> None:
+        """Drop the exchange; its sink hears nothing more."""
+        self._sink = None
+        self.close()
 
     def close(self) -> None:
         """Drop the connection, whatever is under way."""
@@ -111,26 +122,9 @@ class UpstreamConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def _wait(self) -> None:
-        self._wakeup = asyncio.get_running_loop().create_future()
-        try:
-            await self._wakeup
-        finally:
-            self._wakeup = None
-
-    def _wake(self) -> None:
-        if self._wakeup is not None and not self._wakeup.done():
-            self._wakeup.set_result(None)
-
-    def _resume(self) -> None:
-        self._paused = False
-        if self._transport is not None and not self.closed:
-            self._transport.resume_reading()
-
-    def _fail(self, trouble: UpstreamTrouble, detail: str) -> None:
-        if self._error is None and not self._complete:
-            self._error = UpstreamError(trouble, detail)
-        self._wake()
+    def expire(self) -> None:
+        """Act on the deadline's passing."""
+        self._fail(UpstreamTrouble.SILENT, f"nothing came for {self._limits.answer_timeout:g} s")
 
     # -- asyncio's callbacks --------------------------------------------------------------------------------------
 
@@ -140,27 +134,17 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came."""
-        if self._complete or self._error is not None:
+        """Take what came."""
+        if self._sink is None:
             self.close()  # nobody asked for it: whatever comes next could be taken for another's answer
             return
-        self.answered = True
-        if not self._head_done:
-            self._head_size += len(data)
         try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if self._head is None:
+                self._take_head(self._buffer + data if self._buffer else data)
+            else:
+                self._take_body(data)
+        except (MalformedResponseError, ChunkError) as error:
             self._fail(UpstreamTrouble.MALFORMED, str(error)[:200])
-            self.close()
-            return
-        if not self._head_done and self._head_size > self._limits.max_head:
-            self._fail(UpstreamTrouble.MALFORMED, f"its head is larger than {self._limits.max_head} bytes")
-            self.close()
-            return
-        if self._buffered > self._limits.high_water and not self._paused and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
-        self._wake()
 
     def eof_received(self) -> bool:
         """Take the end of the server's side."""
@@ -169,47 +153,101 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is under way."""
         self.closed = True
-        self._writable.set()
-        if self._head_done and not self._framed and exc is None:
-            self._complete = True  # a body without a length ends with the connection
+        self._on_gone(self)
+        sink, head = self._sink, self._head
+        if sink is None:
+            return
+        if head is not None and head.length == UNTIL_CLOSE and exc is None:
+            self._sink = None
+            sink.on_data(b"", ended=True)
+        elif not self._answered and self.on_stale is not None:
+            self._sink = None
+            self.on_stale()
         else:
             self._fail(UpstreamTrouble.LOST, str(exc) if exc else "connection closed")
-        self._wake()
 
-    def pause_writing(self) -> None:
-        """Hold the request back: the server reads slowly."""
-        self._writable.clear()
+    # -- responses ------------------------------------------------------------------------------------------------
 
-    def resume_writing(self) -> None:
-        """Go on."""
-        self._writable.set()
-
-    # -- the parser's callbacks -----------------------------------------------------------------------------------
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; those after the body are of no use here."""
-        if not self._head_done:
-            self.headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        """Note how the body is framed."""
-        status = self._parser.get_status_code()
-        if status < HTTPStatus.OK:  # 100 and 103 announce the real response
-            self.headers = []
+    def _take_head(self, data: bytes) -> None:
+        self._answered = True
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or end > self._limits.max_head:
+            self._buffer = data
+            if len(data) > self._limits.max_head:
+                raise MalformedResponseError(f"its head is larger than {self._limits.max_head} bytes")
             return
-        self.status = status
-        names = {name for name, _ in self.headers}
-        bodiless = status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
-        self._framed = bodiless or bool(names & {b"content-length", b"transfer-encoding"})
-        self._head_done = True
+        self._buffer = b""
+        text = data[:end]
+        known = self._known
+        if known is not None and known[0] == text:
+            head = known[1]
+        else:
+            head = parse_response_head(text)
+            self._known = (text, head)
+        body = data[end + 4 :]
+        if head.status < 200:  # noqa: PLR2004  # 100 and 103 announce the real response
+            if body:
+                self._take_head(body)
+            return
+        self._head = head
+        self._missing = head.length
+        self._set_deadline()
+        self._chunks = ChunkReader() if head.length == CHUNKED else None
+        piece, ended = self._unframed(body)
+        self._tell_head(head, piece, ended=ended)
 
-    def on_body(self, body: bytes) -> None:
-        """Keep a piece."""
-        self._pieces.append(body)
-        self._buffered += len(body)
+    def _tell_head(self, head: ResponseHead, piece: bytes, *, ended: bool) -> None:
+        sink = self._sink
+        if sink is None:
+            return
+        if ended:
+            self._end()
+        sink.on_response(head, piece, ended=ended)
 
-    def on_message_complete(self) -> None:
-        """Note the end."""
-        if self._head_done:
-            self._keep_alive = bool(self._parser.should_keep_alive())  # the parser forgets it after this callback
-            self._complete = True
+    def _take_body(self, data: bytes) -> None:
+        self._set_deadline()
+        piece, ended = self._unframed(data)
+        sink = self._sink
+        if sink is None:
+            return
+        if ended:
+            self._end()
+        if piece or ended:
+            sink.on_data(piece, ended=ended)
+
+    def _unframed(self, data: bytes) -> tuple[bytes, bool]:
+        """Take the framing off; tells whether the body is whole."""
+        if self._chunks is not None:
+            piece = self._chunks.feed(data)
+            if self._chunks.rest:
+                self.closed = True  # more than was asked for
+            return piece, self._chunks.done
+        if self._missing == UNTIL_CLOSE:
+            return data, False
+        if len(data) > self._missing:
+            self.closed = True
+            data = data[: self._missing]
+        self._missing -= len(data)
+        return data, self._missing == 0
+
+    def _end(self) -> None:
+        """Make the connection free, before the sink hears of the end: it may need one at once."""
+        head = self._head
+        self._sink = None
+        self._chunks = None
+        self.on_stale = None
+        self.deadline = _NEVER
+        if head is not None and head.keeps_alive and not self.closed:
+            self._on_free(self)
+        else:
+            self.close()
+
+    def _set_deadline(self) -> None:
+        silent_for_ever = self._endless and self._head is not None
+        self.deadline = _NEVER if silent_for_ever else self._clock() + self._limits.answer_timeout
+
+    def _fail(self, trouble: UpstreamTrouble, detail: str) -> None:
+        sink, self._sink = self._sink, None
+        self.close()
+        if sink is not None:
+            sink.on_failure(UpstreamError(trouble, detail))

@@ -1,43 +1,57 @@
 """A client for HTTP servers that keeps connections for the next request.
 
-Made for the data path: no redirects, no cookies, no decompression. What a server says goes on as it is.
+Made for the data path: no redirects, no cookies, no decompression. What a server says goes on as it is. A request
+over a kept connection costs no task and no timer.
 """
 
 import asyncio
+import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from functools import partial
 
 from toolhive_proxy.adapters.upstream_connection import UpstreamConnection
+from toolhive_proxy.adapters.upstream_reader import ResponseReader
 from toolhive_proxy.errors import UpstreamError
-from toolhive_proxy.models.asgi import Header
 from toolhive_proxy.models.routes import Origin
-from toolhive_proxy.models.upstream import UpstreamLimits, UpstreamRequest, UpstreamTrouble
+from toolhive_proxy.models.upstream import ResponseSink, UpstreamLimits, UpstreamRequest, UpstreamTrouble
+from toolhive_proxy.protocol.heads import header_lines
 
-__all__ = ["UpstreamHttp", "UpstreamResponse"]
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamResponse:
-    """A response whose body is still to come."""
-
-    status: int
-    headers: list[Header]
-    """Names in lower case."""
-    body: AsyncIterator[bytes]
-    """Raises `UpstreamError` when the rest will not come."""
+__all__ = ["UpstreamHttp"]
 
 
 class UpstreamHttp:
-    """Requests to any number of servers over pooled connections."""
+    """Requests to any number of servers over pooled connections.
+
+    One sweeper looks after all deadlines and unused connections, for as long as there are any.
+    """
 
     def __init__(self, limits: UpstreamLimits) -> None:
         self._limits = limits
         self._idle: dict[Origin, list[UpstreamConnection]] = defaultdict(list)
+        self._all: set[UpstreamConnection] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._round = min(1.0, limits.answer_timeout / 4)
+        self._timer: asyncio.TimerHandle | None = None
+        self._now = 0.0
+        """Time of the sweeper's next round: a deadline counted from it is never early."""
+
+    def send(self, origin: Origin, request: UpstreamRequest, sink: ResponseSink) -> "Sent":
+        """Send a request; the sink is told what comes of it.
+
+        Raises
+        ------
+        ValueError
+            A header cannot be written.
+        """
+        sent = Sent(self, origin, _encode(origin, request), request, sink)
+        sent.go()
+        return sent
 
     @asynccontextmanager
-    async def request(self, origin: Origin, request: UpstreamRequest) -> AsyncIterator[UpstreamResponse]:
+    async def request(self, origin: Origin, request: UpstreamRequest) -> AsyncIterator[ResponseReader]:
         """Send a request; the block gets the response as soon as its head is there.
 
         The connection is kept when the block has read the whole body, and dropped otherwise.
@@ -47,11 +61,14 @@ class UpstreamHttp:
         UpstreamError
             The server is out of reach, closed the connection, or answered no HTTP, or nothing in time.
         """
-        connection = await self._answered(origin, request)
+        reader = ResponseReader()
+        sent = self.send(origin, request, reader)
+        reader.hold(sent)
         try:
-            yield UpstreamResponse(connection.status, connection.headers, connection.body())
+            await reader.until_head()
+            yield reader
         finally:
-            self._put_back(origin, connection)
+            sent.cancel()
 
     def close(self) -> None:
         """Drop all unused connections."""
@@ -59,67 +76,160 @@ class UpstreamHttp:
             for connection in connections:
                 connection.close()
         self._idle.clear()
+        for task in self._connecting:
+            task.cancel()
 
-    async def _answered(self, origin: Origin, request: UpstreamRequest) -> UpstreamConnection:
-        data = _encode(origin, request)
-        while True:
-            connection, pooled = self._take_idle(origin), True
-            if connection is None:
-                connection, pooled = await self._connect(origin), False
-            try:
-                async with asyncio.timeout(self._limits.answer_timeout):
-                    await connection.send(data)
-                    await connection.head()
-            except TimeoutError as error:
-                connection.close()
-                raise UpstreamError(UpstreamTrouble.SILENT, f"waited {self._limits.answer_timeout:g} s") from error
-            except UpstreamError as error:
-                connection.close()
-                # The server closed a kept connection while our request was on its way.
-                stale = pooled and not connection.answered and error.trouble is UpstreamTrouble.LOST
-                if not (stale and request.safe):
-                    raise
-            except BaseException:
-                connection.close()
-                raise
-            else:
+    # -- what requests ask for ------------------------------------------------------------------------------------
+
+    def take_idle(self, origin: Origin) -> UpstreamConnection | None:
+        """A connection that is kept, the newest one: the others get a chance to grow old."""
+        idle = self._idle[origin]
+        while idle:
+            connection = idle.pop()
+            if not connection.closed:
                 return connection
+        return None
 
-    async def _connect(self, origin: Origin) -> UpstreamConnection:
+    def connect(self, sent: "Sent", origin: Origin) -> None:
+        """Make a new connection for a request."""
+        # Owned by this pool, and handed every failure to the request's sink.
+        task = asyncio.get_running_loop().create_task(self._connect(sent, origin))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, sent: "Sent", origin: Origin) -> None:
         loop = asyncio.get_running_loop()
+        if self._timer is None:
+            self._sweep()
         try:
             async with asyncio.timeout(self._limits.connect_timeout):
                 _, connection = await loop.create_connection(
-                    lambda: UpstreamConnection(self._limits), origin.host, origin.port
+                    partial(self._new_connection, origin), origin.host, origin.port, ssl=self._context(origin)
                 )
         except (OSError, TimeoutError) as error:
             cause = str(error) or f"no connection within {self._limits.connect_timeout:g} s"
-            raise UpstreamError(UpstreamTrouble.UNREACHABLE, cause) from error
+            sent.fail(UpstreamError(UpstreamTrouble.UNREACHABLE, cause))
+            return
+        sent.take(connection)
+
+    def _new_connection(self, origin: Origin) -> UpstreamConnection:
+        connection = UpstreamConnection(
+            self._limits,
+            on_free=partial(self._put_back, self._idle[origin]),
+            on_gone=self._all.discard,
+            clock=self._clock,
+        )
+        self._all.add(connection)
         return connection
 
-    def _take_idle(self, origin: Origin) -> UpstreamConnection | None:
-        oldest = asyncio.get_running_loop().time() - self._limits.idle_limit
-        idle = self._idle[origin]
-        while idle:
-            connection = idle.pop()  # the newest: the others get a chance to grow old
-            if not connection.closed and connection.idle_since > oldest:
-                return connection
-            connection.close()
-        return None
+    def _context(self, origin: Origin) -> ssl.SSLContext | None:
+        if origin.scheme != "https":
+            return None
+        if origin.ca_file not in self._contexts:
+            self._contexts[origin.ca_file] = ssl.create_default_context(cafile=origin.ca_file or None)
+        return self._contexts[origin.ca_file]
 
-    def _put_back(self, origin: Origin, connection: UpstreamConnection) -> None:
-        idle = self._idle[origin]
-        if not connection.reusable or len(idle) >= self._limits.max_idle:
+    def _put_back(self, idle: list[UpstreamConnection], connection: UpstreamConnection) -> None:
+        if len(idle) >= self._limits.max_idle:
             connection.close()
             return
-        connection.idle_since = asyncio.get_running_loop().time()
+        connection.idle_since = self._now
         idle.append(connection)
+
+    def _clock(self) -> float:
+        return self._now
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._now = now + self._round
+        for connection in list(self._all):
+            if connection.deadline < now:
+                connection.expire()
+        oldest = now - self._limits.idle_limit + 2 * self._round
+        for idle in self._idle.values():
+            while idle and (idle[0].closed or idle[0].idle_since < oldest):
+                idle.pop(0).close()
+        busy = self._all or self._connecting
+        self._timer = loop.call_later(self._round, self._sweep) if busy else None
+
+
+class Sent:
+    """A request that is under way, or on its way to a connection."""
+
+    __slots__ = ("_connection", "_data", "_done", "_origin", "_paused", "_pool", "_request", "_sink")
+
+    def __init__(
+        self, pool: UpstreamHttp, origin: Origin, data: bytes, request: UpstreamRequest, sink: ResponseSink
+    ) -> None:
+        self._pool = pool
+        self._origin = origin
+        self._data = data
+        self._request = request
+        self._sink = sink
+        self._connection: UpstreamConnection | None = None
+        self._paused = False
+        self._done = False
+
+    def go(self) -> None:
+        """Take a connection that is kept, or make one."""
+        connection = self._pool.take_idle(self._origin)
+        if connection is None:
+            self._pool.connect(self, self._origin)
+            return
+        self._connection = connection
+        # The server may have closed a kept connection while our request was on its way.
+        again = self._again if self._request.safe else None
+        connection.send(self._data, self._sink, endless=self._request.endless, on_stale=again)
+
+    def take(self, connection: UpstreamConnection) -> None:
+        """Go over a new connection."""
+        if self._done:
+            connection.close()
+            return
+        self._connection = connection
+        connection.send(self._data, self._sink, endless=self._request.endless)
+        if self._paused:
+            connection.pause()
+
+    def fail(self, error: UpstreamError) -> None:
+        """There is no connection."""
+        if not self._done:
+            self._done = True
+            self._sink.on_failure(error)
+
+    def pause(self) -> None:
+        """Read nothing of the response for now."""
+        self._paused = True
+        if (connection := self._held()) is not None:
+            connection.pause()
+
+    def resume(self) -> None:
+        """Go on."""
+        self._paused = False
+        if (connection := self._held()) is not None:
+            connection.resume()
+
+    def cancel(self) -> None:
+        """Drop it."""
+        self._done = True
+        if (connection := self._held()) is not None:
+            connection.cancel()
+
+    def _held(self) -> UpstreamConnection | None:
+        """The connection, unless it serves another by now."""
+        connection = self._connection
+        return connection if connection is not None and connection.serves(self._sink) else None
+
+    def _again(self) -> None:
+        self._connection = None
+        if not self._done:
+            self.go()
 
 
 def _encode(origin: Origin, request: UpstreamRequest) -> bytes:
-    lines = [f"{request.method} {request.target} HTTP/1.1\r\nhost: {origin.authority}\r\n".encode("latin-1")]
-    lines += [name + b": " + value + b"\r\n" for name, value in request.headers]
-    if request.body or request.method == "POST":
-        lines.append(b"content-length: %d\r\n" % len(request.body))
-    lines += [b"\r\n", request.body]
-    return b"".join(lines)
+    body = request.body
+    length = b"content-length: %d\r\n" % len(body) if body or request.method == "POST" else b""
+    line = f"{request.method} {request.target} HTTP/1.1\r\nhost: {origin.authority}\r\n".encode("latin-1")
+    name = f"x-request-id: {request.correlation_id}\r\n".encode("latin-1") if request.correlation_id else b""
+    return b"%b%b%b%b\r\n%b" % (line, header_lines(request.headers), name, length, body)

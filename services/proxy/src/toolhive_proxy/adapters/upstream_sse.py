@@ -5,7 +5,8 @@ from urllib.parse import urljoin, urlsplit
 
 import structlog
 
-from toolhive_proxy.adapters.upstream_http import UpstreamHttp, UpstreamResponse
+from toolhive_proxy.adapters.upstream_http import UpstreamHttp
+from toolhive_proxy.adapters.upstream_reader import ResponseReader
 from toolhive_proxy.errors import LinkBrokenError, UpstreamError
 from toolhive_proxy.models.links import Receiver
 from toolhive_proxy.models.routes import Origin
@@ -16,6 +17,7 @@ __all__ = ["SseLink"]
 
 _log = structlog.get_logger(__name__)
 _PATH = "/sse"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class SseLink:
@@ -69,11 +71,11 @@ class SseLink:
             The server did not take it, or not in time.
         """
         target = await self._endpoint
-        request = UpstreamRequest("POST", target, [(b"content-type", b"application/json")], data, safe=False)
+        request = UpstreamRequest("POST", target, [(b"content-type", b"application/json")], "", data, safe=False)
         try:
             # Around all of it: a server may begin its answer in time and then never end it.
             async with asyncio.timeout(self._patience), self._http.request(self._origin, request) as response:
-                async for _ in response.body:
+                async for _ in response.body():
                     pass
         except TimeoutError as error:
             detail = f"it did not take a message within {self._patience:g} s"
@@ -98,7 +100,7 @@ class SseLink:
 
     async def _read(self) -> None:
         reason = "the server closed its event stream"
-        request = UpstreamRequest("GET", _PATH, [(b"accept", b"text/event-stream")], b"", safe=True)
+        request = UpstreamRequest("GET", _PATH, [(b"accept", b"text/event-stream")], "", b"", safe=True, endless=True)
         try:
             async with self._http.request(self._origin, request) as response:
                 await self._follow(response)
@@ -117,14 +119,14 @@ class SseLink:
         if not self._endpoint.done():
             self._endpoint.set_exception(error)
 
-    async def _follow(self, response: UpstreamResponse) -> None:
+    async def _follow(self, response: ResponseReader) -> None:
         kind = dict(response.headers).get(b"content-type", b"").lower()
         if response.status != 200 or not kind.startswith(b"text/event-stream"):  # noqa: PLR2004  # HTTP's OK
             raise LinkBrokenError(
                 f"the server answered GET {_PATH} with HTTP status {response.status}, not with an event stream; "
                 "is its transport really sse?"
             )
-        async for piece in response.body:
+        async for piece in response.body():
             for event in self._parser.feed(piece):
                 await self._take(event)
 
@@ -139,13 +141,13 @@ class SseLink:
 
 def _same_origin_target(origin: Origin, reference: str) -> str:
     """Resolve the endpoint. A server must not send its clients' messages to another host."""
-    base = f"http://{origin.authority}{_PATH}"
+    base = f"{origin.scheme}://{origin.authority}{_PATH}"
     try:
         parts = urlsplit(urljoin(base, reference))
-        port = parts.port or 80
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         raise LinkBrokenError(f"the server named an endpoint that is no address: {reference[:200]!r}") from None
-    if (parts.scheme, parts.hostname, port) != ("http", origin.host, origin.port):
+    if (parts.scheme, parts.hostname, port) != (origin.scheme, origin.host, origin.port):
         raise LinkBrokenError(f"the server named an endpoint at another origin: {reference[:200]!r}")
     if any(character <= " " for character in parts.path + parts.query):
         raise LinkBrokenError("the server named an endpoint with characters that no address may hold")

@@ -1,44 +1,43 @@
-"""The proxy's ASGI application: paths to handlers."""
+"""Requests to handlers, by path."""
 
-from toolhive_proxy.models.asgi import App, Receive, Scope, Send
-from toolhive_proxy.protocol.asgi_messages import json_answer
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 
-__all__ = ["ProxyApp"]
+from toolhive_proxy.decisions.places import Endpoint, place_of
+from toolhive_proxy.models.http import Exchange
+from toolhive_proxy.protocol.answers import json_answer
 
-_HINT = b'{"error":"not found; an MCP server is at /<workload>/mcp, and `thv list` shows the workloads"}'
+__all__ = ["ProxyApp", "WorkloadHandler"]
+
+_NAMED = b'{"error":"not found; an MCP server is at /<workload>/mcp, and `thv list` shows the workloads"}'
+_SINGLE = b'{"error":"not found; the MCP server is at /mcp"}'
+_REMEMBERED = 256
+
+WorkloadHandler = Callable[[Exchange, str], None]
+"""Serves an exchange about the workload of this name."""
 
 
 class ProxyApp:
-    """Dispatches by path.
+    """`toolhive_proxy.models.http.Handler` of the whole proxy.
 
     Parameters
     ----------
-    mcp
-        Serves ``/<workload>/mcp``, middleware included.
-    workload_health
-        Serves ``/<workload>/health``, which never passes the middleware, as in ToolHive.
-    process_health
-        Serves ``/healthz`` and ``/readyz``.
+    handlers
+        Endpoint to who serves it; what is not there is not found.
+    single
+        Name of the only workload, served at the root; empty for all workloads by their names.
     """
 
-    def __init__(self, *, mcp: App, workload_health: App, process_health: App) -> None:
-        self._mcp = mcp
-        self._workload_health = workload_health
-        self._process_health = process_health
+    def __init__(self, handlers: Mapping[Endpoint, WorkloadHandler], *, single: str = "") -> None:
+        self._handlers = handlers
+        self._place_of = lru_cache(maxsize=_REMEMBERED)(partial(place_of, single=single))
+        self._hint = _SINGLE if single else _NAMED
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, exchange: Exchange) -> None:
         """Serve one request."""
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": "MCP needs no websocket"})
-            return
-        parts = scope["path"].rstrip("/").split("/")[1:]
-        match parts:
-            case [name, "mcp"] if name:
-                await self._mcp(scope, receive, send)
-            case [name, "health"] if name:
-                await self._workload_health(scope, receive, send)
-            case ["healthz" | "readyz"]:
-                await self._process_health(scope, receive, send)
-            case _:
-                for message in json_answer(404, _HINT):
-                    await send(message)
+        place = self._place_of(exchange.request.path)
+        handler = self._handlers.get(place.endpoint) if place is not None else None
+        if place is None or handler is None:
+            exchange.respond(json_answer(404, self._hint))
+        else:
+            handler(exchange, place.workload)

@@ -1,148 +1,150 @@
 """``/<workload>/mcp``: the streamable-http front of every workload."""
 
-import asyncio
-from http import HTTPStatus
+from collections.abc import Coroutine
+from typing import Any
 
-from toolhive_common.mcp.jsonrpc import Code
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_proxy.decisions.post_verdict import Refusal, judge_body
 from toolhive_proxy.handlers.event_streams import StreamTimes, write_answer, write_call, write_listening
-from toolhive_proxy.handlers.exchange import Exchange
-from toolhive_proxy.handlers.forwarded import write_forwarded
-from toolhive_proxy.models.asgi import Receive, Scope, Send
-from toolhive_proxy.models.messages import Kind, Message
+from toolhive_proxy.handlers.forwarded import Forwarded
+from toolhive_proxy.handlers.replying import failure_of_lookup, id_of, refusal_answer, request_id_of
+from toolhive_proxy.middleware.chain import GateChains
+from toolhive_proxy.middleware.origin import OriginCheck
+from toolhive_proxy.middleware.runner import GateRunner
+from toolhive_proxy.models.gates import RequestContext
+from toolhive_proxy.models.http import Exchange, Response
+from toolhive_proxy.models.messages import Message
 from toolhive_proxy.models.outcomes import Accepted, Answer
 from toolhive_proxy.models.replies import Failure
-from toolhive_proxy.models.routes import Lookup, Route, Unavailable, Unknown
+from toolhive_proxy.models.routes import Route, Unavailable, Unknown
+from toolhive_proxy.protocol.answers import json_answer
 from toolhive_proxy.protocol.headers import PROTOCOL_VERSION, SESSION_ID, accepts_sse
 from toolhive_proxy.protocol.messages import read_client
 from toolhive_proxy.services.directory import Directory
 from toolhive_proxy.services.forwarding import Forwarding
 from toolhive_proxy.services.session_calls import OpenedCall, OpenedStream, PostFacts, SessionCalls
 
-__all__ = ["McpEndpoint"]
+__all__ = ["Gates", "McpEndpoint"]
+
+_NOT_ALLOWED = json_answer(405, b'{"error":"use POST, GET or DELETE"}', headers=[(b"allow", b"GET, POST, DELETE")])
+_METHODS = frozenset({"POST", "GET", "DELETE"})
 
 
-class McpEndpoint:
-    """An ASGI application of all workloads' endpoints.
+class Gates:
+    """What stands before every workload.
 
     Parameters
     ----------
-    stopping
-        Set when the proxy stops.
+    origin
+        Also looks at requests for workloads that cannot be called, which have no gates.
     """
+
+    def __init__(self, chains: GateChains, runner: GateRunner, origin: OriginCheck) -> None:
+        self.of = chains.of
+        self.run = runner.run
+        self.check_origin = origin.check
+
+
+class McpEndpoint:
+    """Serves all workloads' endpoints."""
 
     def __init__(
         self,
         directory: Directory,
+        gates: Gates,
         calls: SessionCalls,
         forwarding: Forwarding,
         *,
         times: StreamTimes,
-        stopping: asyncio.Event,
     ) -> None:
         self._directory = directory
+        self._gates = gates
         self._calls = calls
         self._forwarding = forwarding
         self._times = times
-        self._stopping = stopping
+        self._streams: set[Forwarded] = set()
+        self._stopping = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, exchange: Exchange, workload: str) -> None:
         """Serve one request."""
-        exchange = Exchange(scope, receive, send)
-        found = self._directory.find(exchange.path.split("/")[1])
-        match exchange.method:
-            case "POST":
-                await self._post(exchange, found)
-            case "GET" | "DELETE":
-                await self._get_or_delete(exchange, found)
-            case _:
-                await exchange.answer(
-                    HTTPStatus.METHOD_NOT_ALLOWED,
-                    b'{"error":"use POST, GET or DELETE"}',
-                    headers=[(b"allow", b"GET, POST, DELETE")],
-                )
-
-    async def _post(self, exchange: Exchange, found: Lookup) -> None:
-        body = await exchange.body()
-        message = judge_body(read_client(body))
-        if isinstance(message, Refusal):
-            exchange.request_id = message.request_id
-            await exchange.refuse(message)
-            return
-        exchange.request_id = message.id if message.kind is Kind.REQUEST else None
+        found = self._directory.find(workload)
+        request = exchange.request
         if not isinstance(found, Route):
-            await _refuse_route(exchange, found)
-        elif found.transport is Transport.STREAMABLE_HTTP:
-            await self._forward(exchange, found, message, body)
+            exchange.respond(self._gates.check_origin(request) or _refuse_route(exchange, found))
+        elif request.method not in _METHODS:
+            exchange.respond(_NOT_ALLOWED)
         else:
-            await self._post_to_session(exchange, found, message)
+            context = RequestContext(request, found, request.headers)
+            self._gates.run(exchange, context, self._gates.of(found), self._serve)
 
-    async def _post_to_session(self, exchange: Exchange, route: Route, message: Message) -> None:
+    def end_streams(self) -> None:
+        """End the streams that would never end by themselves: the proxy stops."""
+        self._stopping = True
+        for stream in list(self._streams):
+            stream.stop()
+
+    def _serve(self, exchange: Exchange, context: RequestContext) -> Coroutine[Any, Any, None] | None:
+        if context.route.transport is not Transport.STREAMABLE_HTTP:
+            return self._serve_session(exchange, context)
+        if context.request.method != "GET":
+            Forwarded(exchange, context, self._forwarding).go()
+        elif self._stopping:
+            exchange.respond(json_answer(503, b'{"error":"the proxy stops; try again"}'))
+        else:
+            stream = Forwarded(exchange, context, self._forwarding, self._streams.discard)
+            self._streams.add(stream)
+            stream.go()
+        return None
+
+    async def _serve_session(self, exchange: Exchange, context: RequestContext) -> None:
+        message = context.message
+        if isinstance(message, Message):
+            await self._post_to_session(exchange, context, message)
+        elif context.request.method == "GET":
+            await self._listen(exchange, context)
+        else:
+            outcome = await self._calls.end(context.route, context.request.header(SESSION_ID))
+            exchange.respond(refusal_answer(outcome, None) if isinstance(outcome, Refusal) else Response(204))
+
+    async def _post_to_session(self, exchange: Exchange, context: RequestContext, message: Message) -> None:
+        request = context.request
         facts = PostFacts(
-            exchange.header(PROTOCOL_VERSION),
-            exchange.header(SESSION_ID),
-            takes_stream=accepts_sse(exchange.header(b"accept")),
+            request.header(PROTOCOL_VERSION),
+            request.header(SESSION_ID),
+            takes_stream=accepts_sse(request.header(b"accept")),
         )
-        match await self._calls.post(route, message, facts):
+        match await self._calls.post(context.route, message, facts):
             case Refusal() | Failure() as refusal:
-                await exchange.refuse(refusal)
+                exchange.respond(refusal_answer(refusal, request_id_of(context)))
             case Accepted():
-                await exchange.answer(HTTPStatus.ACCEPTED)
+                exchange.respond(Response(202))
             case Answer() as answer:
-                await write_answer(exchange, answer)
+                write_answer(exchange, answer)
             case OpenedCall() as call:
                 try:
-                    await write_call(exchange, call, self._times)
+                    await write_call(exchange, call, request_id_of(context), self._times)
                 finally:
                     await call.finish()
 
-    async def _get_or_delete(self, exchange: Exchange, found: Lookup) -> None:
-        if not isinstance(found, Route):
-            await _refuse_route(exchange, found)
-        elif found.transport is Transport.STREAMABLE_HTTP:
-            await self._forward(exchange, found, None, b"")
-        elif exchange.method == "GET":
-            await self._listen(exchange, found)
-        else:
-            await self._end(exchange, found)
-
-    async def _listen(self, exchange: Exchange, route: Route) -> None:
-        opened = self._calls.listen(route, exchange.header(SESSION_ID))
+    async def _listen(self, exchange: Exchange, context: RequestContext) -> None:
+        opened = self._calls.listen(context.route, context.request.header(SESSION_ID))
         match opened:
             case Refusal():
-                await exchange.refuse(opened)
+                exchange.respond(refusal_answer(opened, None))
             case OpenedStream():
                 try:
                     await write_listening(exchange, opened, self._times)
                 finally:
                     opened.finish()
 
-    async def _end(self, exchange: Exchange, route: Route) -> None:
-        outcome = await self._calls.end(route, exchange.header(SESSION_ID))
-        if isinstance(outcome, Refusal):
-            await exchange.refuse(outcome)
-        else:
-            await exchange.answer(HTTPStatus.NO_CONTENT)
 
-    async def _forward(self, exchange: Exchange, route: Route, message: Message | None, body: bytes) -> None:
-        await write_forwarded(
-            exchange,
-            self._forwarding,
-            route,
-            message,
-            body,
-            patience=self._times.patience,
-            stopping=self._stopping,
-        )
-
-
-async def _refuse_route(exchange: Exchange, found: Unavailable | Unknown) -> None:
-    match found:
-        case Unknown(name):
-            text = f"there is no workload {name[:120]!r}; `thv list --all` shows those there are"
-            await exchange.refuse(Failure(HTTPStatus.NOT_FOUND, Code.INVALID_REQUEST, text))
-        case Unavailable():
-            await exchange.refuse(
-                Failure(HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVER_ERROR, found.reason, found.retry_after)
-            )
+def _refuse_route(exchange: Exchange, found: Unavailable | Unknown) -> Response:
+    """Say why a workload cannot be called; with the request's id, where the body has one."""
+    request = exchange.request
+    request_id = None
+    if request.method == "POST":
+        message = judge_body(read_client(request.body))
+        if isinstance(message, Refusal):
+            return refusal_answer(message, message.request_id)
+        request_id = id_of(message)
+    return refusal_answer(failure_of_lookup(found), request_id)

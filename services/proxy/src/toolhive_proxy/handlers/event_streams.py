@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from toolhive_common.mcp.jsonrpc import Code, error_body
-from toolhive_proxy.handlers.exchange import Exchange, until_first
-from toolhive_proxy.models.asgi import Header
+from toolhive_common.mcp.jsonrpc import Code, Id, error_body
+from toolhive_proxy.handlers.replying import refusal_answer, until_client_leaves
+from toolhive_proxy.models.http import Exchange, Header, Response
 from toolhive_proxy.models.outcomes import Answer
 from toolhive_proxy.models.replies import Failure, Reply
-from toolhive_proxy.protocol.asgi_messages import head, piece
+from toolhive_proxy.protocol.answers import json_answer
 from toolhive_proxy.protocol.headers import SESSION_ID, accepts_json, accepts_sse
 from toolhive_proxy.protocol.sse import KEEP_ALIVE, encode_event
 from toolhive_proxy.services.message_stream import MessageStream
@@ -26,7 +26,6 @@ _HEAD: list[Header] = [
 _ENDED = Failure(
     HTTPStatus.NOT_FOUND, Code.SESSION_NOT_FOUND, "the session ended before the answer came; call initialize again"
 )
-_PIECE = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -39,23 +38,21 @@ class StreamTimes:
     """Until a comment is sent, so that nothing on the way takes the connection for dead."""
 
 
-async def write_answer(exchange: Exchange, answer: Answer) -> None:
+def write_answer(exchange: Exchange, answer: Answer) -> None:
     """Write an answer that is whole."""
     headers = [(SESSION_ID, answer.session_id.encode())] if answer.session_id else []
-    if not _as_event(exchange, answer.data):
-        await exchange.answer(HTTPStatus.OK, answer.data, headers=headers)
-        return
-    await exchange.send([head(HTTPStatus.OK, [*_HEAD, *headers])])
-    await _write_event(exchange, answer.data, more=False)
+    if _as_event(exchange, answer.data):
+        exchange.respond(Response(HTTPStatus.OK, encode_event(answer.data), [*_HEAD, *headers]))
+    else:
+        exchange.respond(json_answer(HTTPStatus.OK, answer.data, headers=headers))
 
 
-async def write_call(exchange: Exchange, call: OpenedCall, times: StreamTimes) -> None:
+async def write_call(exchange: Exchange, call: OpenedCall, request_id: Id | None, times: StreamTimes) -> None:
     """Write what a call brings.
 
     The head waits for the first message, so that an error can still have its HTTP status, and an answer that comes
-    first and is large can be plain JSON.
+    first can be whole.
     """
-    started = False
     silent = 0.0
     while True:
         step = min(times.keep_alive, times.patience - silent)
@@ -64,54 +61,51 @@ async def write_call(exchange: Exchange, call: OpenedCall, times: StreamTimes) -
         except TimeoutError:
             silent += step
             if silent < times.patience:
-                if accepts_sse(exchange.header(b"accept")):
-                    started = await _start(exchange, started=started)
-                    await exchange.send([piece(KEEP_ALIVE, more=True)])
+                if accepts_sse(exchange.request.header(b"accept")):
+                    _start(exchange)
+                    exchange.write(KEEP_ALIVE)
                 continue
             await call.give_up("the client's request timed out")
             item = timeout_failure(times.patience)
         silent = 0.0
-        if not started and await _write_plain(exchange, item):
+        if not exchange.started and _write_whole(exchange, item, request_id):
             return
-        started = await _start(exchange, started=started)
-        if await _write_item(exchange, item):
+        _start(exchange)
+        exchange.write(_event_of(item, request_id))
+        if not isinstance(item, Reply) or item.final:
+            exchange.end()
             return
+        if not exchange.closed:
+            await exchange.drain()
 
 
-async def _start(exchange: Exchange, *, started: bool) -> bool:
-    if not started:
-        await exchange.send([head(HTTPStatus.OK, _HEAD)])
-    return True
+def _start(exchange: Exchange) -> None:
+    if not exchange.started:
+        exchange.start(HTTPStatus.OK, _HEAD)
 
 
-async def _write_plain(exchange: Exchange, item: Reply | Failure | None) -> bool:
-    """Answer without a stream, if the first item is the last and needs none; tells whether it did."""
+def _write_whole(exchange: Exchange, item: Reply | Failure | None, request_id: Id | None) -> bool:
+    """Answer at once, if the first item is the last; tells whether it did."""
     if not isinstance(item, Reply):
-        await exchange.refuse(item or _ENDED)
+        exchange.respond(refusal_answer(item or _ENDED, request_id))
         return True
-    if item.final and not _as_event(exchange, item.data):
-        await exchange.answer(HTTPStatus.OK, item.data)
-        return True
-    return False
+    if item.final:
+        write_answer(exchange, Answer(item.data))
+    return item.final
 
 
-async def _write_item(exchange: Exchange, item: Reply | Failure | None) -> bool:
-    """Write one item of a call's stream; tells whether it was the last."""
-    match item:
-        case Reply(data, final):
-            await _write_event(exchange, data, more=not final)
-            return final
-        case Failure() | None:
-            failure = item or _ENDED
-            body = error_body(exchange.request_id, failure.code, failure.message)
-            await _write_event(exchange, body, more=False)
-            return True
+def _event_of(item: Reply | Failure | None, request_id: Id | None) -> bytes:
+    if isinstance(item, Reply):
+        return encode_event(item.data)
+    failure = item or _ENDED
+    return encode_event(error_body(request_id, failure.code, failure.message))
 
 
 async def write_listening(exchange: Exchange, opened: OpenedStream, times: StreamTimes) -> None:
     """Write a GET stream until either side ends it."""
-    await exchange.send([head(HTTPStatus.OK, _HEAD), piece(KEEP_ALIVE, more=True)])
-    await until_first(_follow(exchange, opened.stream, times), exchange.disconnect())
+    exchange.start(HTTPStatus.OK, _HEAD)
+    exchange.write(KEEP_ALIVE)
+    await until_client_leaves(exchange, _follow(exchange, opened.stream, times))
 
 
 async def _follow(exchange: Exchange, stream: MessageStream, times: StreamTimes) -> None:
@@ -119,21 +113,15 @@ async def _follow(exchange: Exchange, stream: MessageStream, times: StreamTimes)
         try:
             item = await stream.get(times.keep_alive)
         except TimeoutError:
-            await exchange.send([piece(KEEP_ALIVE, more=True)])
+            exchange.write(KEEP_ALIVE)
             continue
         if not isinstance(item, Reply):
-            await exchange.send([piece(b"", more=False)])
+            exchange.end()
             return
-        await _write_event(exchange, item.data, more=True)
+        exchange.write(encode_event(item.data))
+        await exchange.drain()
 
 
 def _as_event(exchange: Exchange, data: bytes) -> bool:
-    accept = exchange.header(b"accept")
+    accept = exchange.request.header(b"accept")
     return accepts_sse(accept) and (len(data) <= _LARGEST_EVENT or not accepts_json(accept))
-
-
-async def _write_event(exchange: Exchange, data: bytes, *, more: bool) -> None:
-    event = encode_event(data)
-    for start in range(0, len(event), _PIECE):
-        last = start + _PIECE >= len(event)
-        await exchange.send([piece(event[start : start + _PIECE], more=more or not last)])

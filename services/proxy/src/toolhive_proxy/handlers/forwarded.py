@@ -1,23 +1,24 @@
-"""Writes what a streamable-http server answers, as it comes."""
+"""Brings a streamable-http server's answer to the client, as it comes."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 
 import structlog
 
+from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.jsonrpc import error_body
+from toolhive_common.observability.correlation import correlated
 from toolhive_proxy.errors import UpstreamError
-from toolhive_proxy.handlers.exchange import Exchange, until_first
-from toolhive_proxy.models.asgi import Header
+from toolhive_proxy.handlers.replying import refusal_answer, request_id_of
+from toolhive_proxy.models.gates import RequestContext
+from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.models.messages import Kind, Message
 from toolhive_proxy.models.replies import Failure
-from toolhive_proxy.models.routes import Route
-from toolhive_proxy.models.upstream import UpstreamTrouble
-from toolhive_proxy.protocol.asgi_messages import head, piece
+from toolhive_proxy.models.upstream import ResponseHead, Sending
+from toolhive_proxy.protocol.headers import is_event_stream
 from toolhive_proxy.protocol.sse import encode_event
-from toolhive_proxy.services.forwarding import Forwarding, ForwardRequest
+from toolhive_proxy.services.forwarding import Forwarding
 
-__all__ = ["write_forwarded"]
+__all__ = ["Forwarded"]
 
 _log = structlog.get_logger(__name__)
 
@@ -26,89 +27,109 @@ _UNFINISHED = b"event: toolhive-unfinished\n\n"
 that they do not know: the torso reaches nobody as a message."""
 
 
-async def write_forwarded(
-    exchange: Exchange,
-    forwarding: Forwarding,
-    route: Route,
-    message: Message | None,
-    body: bytes,
-    *,
-    patience: float,
-    stopping: asyncio.Event,
-) -> None:
-    """Send the request on, and write the response.
+class Forwarded:
+    """One request that was sent on: a `ResponseSink` that writes to the client.
 
     Parameters
     ----------
-    patience
-        Seconds that an answer may stay silent.
-    stopping
-        Set when the proxy stops: streams that would never end, end.
+    on_done
+        Called when nothing more will happen.
     """
-    request = ForwardRequest(exchange.method, exchange.query, exchange.headers, body, message)
-    copy = _Copy(exchange)
-    started = streams = False
-    try:
-        async with forwarding.forward(route, request) as response:
-            streams = _is_event_stream(response.headers)
-            await exchange.send([head(response.status, response.headers)])
-            started = True
-            if exchange.method == "GET":
-                await until_first(copy.run(response.body), exchange.disconnect(), _wait(stopping))
-            elif streams:
-                # A client that leaves a stream may mean to cancel: let the server see it leave.
-                await until_first(copy.run(_impatient(response.body, patience)), exchange.disconnect())
-            else:
-                await copy.run(_impatient(response.body, patience))
-            await exchange.send([piece(b"", more=False)])
-    except UpstreamError as error:
-        failure = forwarding.failure(route, error)
-        _log.warning("a server failed", workload=route.key.name, cause=error.message)
-        if not started:
-            await exchange.refuse(failure)
-        elif streams and message is not None and message.kind is Kind.REQUEST:
-            await copy.end_stream(failure)
-        # else: the response stays unfinished and the connection is closed, which is how HTTP tells it
 
+    __slots__ = ("_context", "_exchange", "_forwarding", "_last", "_on_done", "_sending", "_streams")
 
-class _Copy:
-    """Brings a body to the client, and remembers how it ended."""
-
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        context: RequestContext,
+        forwarding: Forwarding,
+        on_done: Callable[["Forwarded"], None] | None = None,
+    ) -> None:
         self._exchange = exchange
+        self._context = context
+        self._forwarding = forwarding
+        self._on_done = on_done
+        self._sending: Sending | None = None
+        self._streams = False
         self._last = b""
 
-    async def run(self, pieces: AsyncIterator[bytes]) -> None:
-        """Write each piece as it comes."""
-        async for data in pieces:
-            self._last = data
-            await self._exchange.send([piece(data, more=True)])
-
-    async def end_stream(self, failure: Failure) -> None:
-        """End an event stream with an error, whatever the server was about to say."""
-        line_end = b"" if self._last.endswith((b"\n", b"\r")) else b"\n"
-        body = error_body(self._exchange.request_id, failure.code, failure.message)
-        await self._exchange.send([piece(line_end + _UNFINISHED + encode_event(body), more=False)])
-
-
-async def _wait(stopping: asyncio.Event) -> None:
-    await stopping.wait()
-
-
-async def _impatient(pieces: AsyncIterator[bytes], patience: float) -> AsyncIterator[bytes]:
-    while True:
+    def go(self) -> None:
+        """Send the request on."""
+        exchange = self._exchange
+        # Set before: a client may leave, and be told of it, while the request is written.
+        exchange.on_close(self._left)
         try:
-            async with asyncio.timeout(patience):
-                data = await anext(pieces, None)
-        except TimeoutError as error:
-            raise UpstreamError(UpstreamTrouble.SILENT, f"nothing came for {patience:g} s") from error
-        if data is None:
+            self._sending = self._forwarding.send(self._context, exchange.correlation_id, self)
+        except UpstreamError as error:
+            self.on_failure(error)
+
+    def stop(self) -> None:
+        """End an answer that would never end: the proxy stops."""
+        if self._sending is not None:
+            self._sending.cancel()
+        self._exchange.end()
+        self._done()
+
+    def on_response(self, head: ResponseHead, data: bytes, *, ended: bool) -> None:
+        """Begin the answer; most are whole with their first piece."""
+        exchange = self._exchange
+        self._forwarding.tell_session(self._context, head, exchange.correlation_id)
+        if ended:
+            exchange.respond(Response(head.status, data, head.headers))
+            self._done()
             return
-        yield data
+        self._streams = is_event_stream(head.headers)
+        headers = head.headers
+        if head.length >= 0:
+            headers = (*headers, (b"content-length", b"%d" % head.length))
+        exchange.start(head.status, headers)
+        if self._sending is not None:
+            exchange.on_pressure(self._sending.pause, self._sending.resume)
+        self._write(data)
 
+    def on_data(self, data: bytes, *, ended: bool) -> None:
+        """Go on with it."""
+        self._write(data)
+        if ended:
+            self._exchange.end()
+            self._done()
 
-def _is_event_stream(headers: list[Header]) -> bool:
-    values = dict(headers)
-    return values.get(b"content-type", b"").lower().startswith(b"text/event-stream") and (
-        b"content-encoding" not in values  # we could add nothing to a compressed stream
-    )
+    def on_failure(self, error: ToolHiveError) -> None:
+        """Say what went wrong, wherever there is still room for it."""
+        exchange, context = self._exchange, self._context
+        with correlated(exchange.correlation_id):
+            _log.warning("a server failed", workload=context.route.key.name, cause=error.message)
+        failure = self._failure(error)
+        if not exchange.started:
+            exchange.respond(refusal_answer(failure, request_id_of(context)))
+        elif self._streams and isinstance(context.message, Message) and context.message.kind is Kind.REQUEST:
+            self._end_stream(failure)
+        else:
+            exchange.abort()  # which is how HTTP tells that an answer is not whole
+        self._done()
+
+    def _failure(self, error: ToolHiveError) -> Failure:
+        if isinstance(error, UpstreamError):
+            return self._forwarding.failure(self._context.route, error)
+        return Failure(502, -32000, error.message)
+
+    def _end_stream(self, failure: Failure) -> None:
+        line_end = b"" if self._last.endswith((b"\n", b"\r")) else b"\n"
+        body = error_body(request_id_of(self._context), failure.code, failure.message)
+        self._exchange.write(line_end + _UNFINISHED + encode_event(body))
+        self._exchange.end()
+
+    def _write(self, data: bytes) -> None:
+        if data:
+            self._last = data
+            self._exchange.write(data)
+
+    def _left(self) -> None:
+        """A client that leaves may mean to cancel: let the server see it leave."""
+        if self._sending is not None:
+            self._sending.cancel()
+        self._done()
+
+    def _done(self) -> None:
+        if self._on_done is not None:
+            self._on_done(self)

@@ -1,40 +1,63 @@
-"""``/<workload>/health``: whether a workload can be called, in ToolHive's JSON."""
+"""Health: of a workload in ToolHive's JSON, and of the process for whoever restarts it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from http import HTTPStatus
 
 import orjson
 
-from toolhive_proxy.handlers.exchange import Exchange
-from toolhive_proxy.models.asgi import Receive, Scope, Send
+from toolhive_common.observability.health import Check, readiness
+from toolhive_proxy.middleware.runner import GateRunner
+from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.models.routes import Route, Unavailable, Unknown
+from toolhive_proxy.protocol.answers import json_answer
 from toolhive_proxy.services.directory import Directory
 
-__all__ = ["WorkloadHealth"]
+__all__ = ["ProcessHealth", "WorkloadHealth"]
 
 
 class WorkloadHealth:
-    """An ASGI application of all workloads' health."""
+    """``/<workload>/health``: whether it can be called. It passes no gate, as in ToolHive."""
 
     def __init__(self, directory: Directory, now: Callable[[], datetime]) -> None:
         self._directory = directory
         self._now = now
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, exchange: Exchange, workload: str) -> None:
         """Serve one request."""
-        exchange = Exchange(scope, receive, send)
-        if exchange.method != "GET":
-            await exchange.answer(HTTPStatus.METHOD_NOT_ALLOWED, b'{"error":"use GET"}', headers=[(b"allow", b"GET")])
-            return
+        if exchange.request.method not in {"GET", "HEAD"}:
+            exchange.respond(json_answer(405, b'{"error":"use GET"}', headers=[(b"allow", b"GET, HEAD")]))
+        else:
+            exchange.respond(self._answer(workload))
+
+    def _answer(self, workload: str) -> Response:
         told: dict[str, object] = {"timestamp": self._now().isoformat()}
-        match self._directory.find(exchange.path.split("/")[1]):
+        match self._directory.find(workload):
             case Route() as route:
                 told |= {"status": "healthy", "transport": str(route.transport), "mcp": {"available": True}}
-                await exchange.answer(HTTPStatus.OK, orjson.dumps(told))
+                return json_answer(200, orjson.dumps(told))
             case Unavailable() as found:
                 told |= {"status": "unhealthy", "mcp": {"available": False, "error": found.reason}}
-                await exchange.answer(HTTPStatus.SERVICE_UNAVAILABLE, orjson.dumps(told))
+                return json_answer(503, orjson.dumps(told))
             case Unknown(name):
                 text = f"there is no workload {name[:120]!r}; `thv list --all` shows those there are"
-                await exchange.answer(HTTPStatus.NOT_FOUND, orjson.dumps({"error": text}))
+                return json_answer(404, orjson.dumps({"error": text}))
+
+
+class ProcessHealth:
+    """``/healthz``: the process works. ``/readyz``: what it depends on answers."""
+
+    def __init__(self, checks: Mapping[str, Check], runner: GateRunner) -> None:
+        self._checks = checks
+        self._runner = runner
+
+    def alive(self, exchange: Exchange, _workload: str) -> None:
+        """Serve ``/healthz``."""
+        exchange.respond(json_answer(200, b'{"status":"ok"}'))
+
+    def ready(self, exchange: Exchange, _workload: str) -> None:
+        """Serve ``/readyz``."""
+        self._runner.start(exchange, self._check(exchange))
+
+    async def _check(self, exchange: Exchange) -> None:
+        outcome = await readiness(self._checks)
+        exchange.respond(json_answer(outcome.status, outcome.to_json()))

@@ -1,37 +1,47 @@
 """Refuses what a browser was tricked into sending (DNS rebinding)."""
 
-from collections.abc import Callable, Collection
+from functools import lru_cache
 
 from toolhive_common.mcp.jsonrpc import Code
 from toolhive_common.origin import OriginRule, refuse_host, refuse_origin
-from toolhive_proxy.models.asgi import App, Receive, Scope, Send
-from toolhive_proxy.protocol.asgi_messages import error_answer
+from toolhive_proxy.models.gates import Gate, RequestContext
+from toolhive_proxy.models.http import Request, Response
+from toolhive_proxy.models.routes import Route
+from toolhive_proxy.protocol.answers import error_answer
 
-__all__ = ["origin_check"]
+__all__ = ["OriginCheck"]
+
+_REMEMBERED = 128
 
 
-def origin_check(app: App, rule: OriginRule, origins_of: Callable[[str], Collection[str]]) -> App:
-    """Let a request through when its ``Host`` and ``Origin`` may pass.
+class OriginCheck:
+    """Lets a request pass when its ``Host`` and ``Origin`` may."""
 
-    Parameters
-    ----------
-    origins_of
-        Path to the ``allowed_origins`` of its workload.
-    """
+    def __init__(self, rule: OriginRule) -> None:
+        self._rule = rule
+        self._hosts = lru_cache(maxsize=_REMEMBERED)(self._refuse_host)
 
-    async def checked(scope: Scope, receive: Receive, send: Send) -> None:
-        host = origin = ""
-        for name, value in scope["headers"]:
+    def gate(self, route: Route) -> Gate:
+        """Make a workload's gate: its ``allowed_origins`` take the place of the rule's."""
+        allowed = route.run_config.allowed_origins
+
+        def check(context: RequestContext) -> Response | None:
+            return self.check(context.request, allowed)
+
+        return check
+
+    def check(self, request: Request, allowed: tuple[str, ...] = ()) -> Response | None:
+        """Refuse a request, or let it pass."""
+        host = origin = b""
+        for name, value in request.headers:
             if name == b"host":
-                host = value.decode("latin-1")
+                host = value
             elif name == b"origin":
-                origin = value.decode("latin-1")
-        also = origins_of(scope["path"]) if origin else ()
-        problem = refuse_host(rule, host) or refuse_origin(rule, origin, also=also)
-        if not problem:
-            await app(scope, receive, send)
-            return
-        for message in error_answer(403, Code.INVALID_REQUEST, problem):
-            await send(message)
+                origin = value
+        problem = self._hosts(host)
+        if not problem and origin:
+            problem = refuse_origin(self._rule, origin.decode("latin-1"), also=allowed)
+        return error_answer(403, Code.INVALID_REQUEST, problem) if problem else None
 
-    return checked
+    def _refuse_host(self, host: bytes) -> str:
+        return refuse_host(self._rule, host.decode("latin-1"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Exchange", "Handler", "Header", "Request", "Response"]
+__all__ = ["Exchange", "Handler", "Header", "HttpLimits", "Request", "RequestHead", "Response"]
 
 Header = tuple[bytes, bytes]
 """Name in lower case, and value."""
@@ -34,6 +34,26 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestHead:
+    """All of a request but its body, checked against the rules."""
+
+    method: str
+    path: str
+    query: str
+    headers: tuple[Header, ...]
+    length: int
+    """Bytes of the body; ``-1`` when it comes in chunks."""
+    keeps_alive: bool
+    """Whether another request may follow on the connection."""
+    expects: bool
+    """Whether the client waits for ``100 Continue`` before it sends the body."""
+    old: bool
+    """Whether it is HTTP/1.0: its client knows no chunks."""
+    correlation_id: str
+    """``X-Request-Id`` as the client gave it; empty when absent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """An answer that is whole."""
 
@@ -43,17 +63,55 @@ class Response:
     """Besides ``Content-Length``, which the server writes."""
 
 
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """What one client may take of the server. Times are in seconds, sizes in bytes."""
+
+    max_body: int = 8 * 1024 * 1024
+    max_connections: int = 10_000
+    head_timeout: float = 10.0
+    """From the first byte of a request to the end of its head; also until a new connection's first byte."""
+    body_timeout: float = 30.0
+    """Between two pieces of a body."""
+    keep_alive: float = 75.0
+    """From an answer to the next request."""
+    write_timeout: float = 60.0
+    """For a client to read anything of what waits for it."""
+    linger: float = 5.0
+    """That a refused client may go on sending: a connection closed on it would lose the answer."""
+    linger_size: int = 256 * 1024 * 1024
+    """How much of that is taken."""
+    high_water: int = 256 * 1024
+    """What may wait for a client before its writer is asked to wait too."""
+
+
 class Exchange(Protocol):
     """One request and the way to answer it. All but `drain` return at once: what is written waits in a buffer."""
 
     request: Request
+    correlation_id: str
+    """Stands as ``X-Request-Id`` in the answer, which the server writes, and in every log line about the request."""
+
+    @property
+    def started(self) -> bool:
+        """Whether an answer was begun."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be written: the answer is whole, was broken off, or the client left."""
+        ...
 
     def respond(self, response: Response) -> None:
         """Answer, whole. Nothing may follow."""
         ...
 
     def start(self, status: int, headers: Sequence[Header]) -> None:
-        """Begin an answer whose body comes in pieces; its end is framed by the server."""
+        """Begin an answer whose body comes in pieces.
+
+        With a ``Content-Length`` among the headers the body must have that length; without one the server frames
+        the end.
+        """
         ...
 
     def write(self, data: bytes) -> None:
@@ -82,6 +140,10 @@ class Exchange(Protocol):
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call this when the client leaves before the answer is whole."""
+        ...
+
+    def on_pressure(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        """Call ``pause`` when too much waits for the client, and ``resume`` when it has read most of it."""
         ...
 
 

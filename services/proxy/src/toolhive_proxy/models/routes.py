@@ -7,19 +7,25 @@ from toolhive_common.schemas.state import WorkloadKey
 
 __all__ = ["Lookup", "Origin", "Route", "Unavailable", "Unknown"]
 
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
 
 @dataclass(frozen=True)
 class Origin:
-    """Host and port of an HTTP server."""
+    """Where an HTTP server listens, and how it is spoken to."""
 
     host: str
     port: int
+    scheme: str = "http"
+    """``http`` or ``https``. A server's certificate is always verified."""
+    ca_file: str = ""
+    """Certificate authority that the system does not know."""
 
     @property
     def authority(self) -> str:
         """Value of a ``Host`` header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == 80 else f"{host}:{self.port}"  # noqa: PLR2004  # the port of plain HTTP
+        return host if self.port == _DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True)

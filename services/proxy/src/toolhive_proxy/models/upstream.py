@@ -1,11 +1,14 @@
-"""HTTP servers behind the proxy: what they answer and how they fail."""
+"""HTTP servers behind the proxy: what they are asked, what they answer and how they fail."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
-from toolhive_proxy.models.asgi import Header
+from toolhive_common.errors import ToolHiveError
+from toolhive_proxy.models.http import Header
 
-__all__ = ["UpstreamLimits", "UpstreamRequest", "UpstreamTrouble"]
+__all__ = ["ResponseHead", "ResponseSink", "Sending", "UpstreamLimits", "UpstreamRequest", "UpstreamTrouble"]
 
 
 class UpstreamTrouble(Enum):
@@ -28,11 +31,59 @@ class UpstreamRequest:
     method: str
     target: str
     """Path and query."""
-    headers: list[Header]
-    """Without ``Host`` and framing: those are the connection's."""
+    headers: Sequence[Header]
+    """Without ``Host``, framing and ``X-Request-Id``: those are written beside them."""
+    correlation_id: str
+    """``X-Request-Id``; empty for none."""
     body: bytes
     safe: bool
     """Whether it may be sent again when its connection closed before any answer."""
+    endless: bool = False
+    """Whether the body of the answer may stay silent for as long as it likes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """All of a response but its body."""
+
+    status: int
+    headers: tuple[Header, ...]
+    """Those for the client: what is about the connection is left out."""
+    length: int
+    """Bytes of the body; ``-1`` when it comes in chunks, ``-2`` when it ends with the connection."""
+    keeps_alive: bool
+
+
+class ResponseSink(Protocol):
+    """Takes a response as it comes. All are called from the event loop and must return at once."""
+
+    def on_response(self, head: ResponseHead, data: bytes, *, ended: bool) -> None:
+        """Take the head, and what of the body came with it; ``ended`` when that is all of it."""
+        ...
+
+    def on_data(self, data: bytes, *, ended: bool) -> None:
+        """Take the next piece of the body."""
+        ...
+
+    def on_failure(self, error: ToolHiveError) -> None:
+        """Take that there is no response, or no rest of it: an `UpstreamError` says why."""
+        ...
+
+
+class Sending(Protocol):
+    """A request that is under way."""
+
+    def pause(self) -> None:
+        """Read nothing of the response for now."""
+        ...
+
+    def resume(self) -> None:
+        """Go on."""
+        ...
+
+    def cancel(self) -> None:
+        """Drop it, and the connection with it: the server sees its client leave. The sink hears nothing more."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +93,10 @@ class UpstreamLimits:
     connect_timeout: float = 5.0
     """Seconds until the connection must stand."""
     answer_timeout: float = 60.0
-    """Seconds until the head of the response must be there."""
+    """Seconds that the server may stay silent, before its answer and within it."""
     idle_limit: float = 4.0
     """Seconds that an unused connection is kept. Servers commonly close at 5: to be first avoids a lost request."""
-    max_idle: int = 64
+    max_idle: int = 256
     """Unused connections kept for each server."""
     max_head: int = 64 * 1024
     """Bytes of a response's head."""
-    high_water: int = 256 * 1024
-    """Bytes of a response that wait for a slow client before the server is slowed down."""

@@ -10,6 +10,7 @@ __all__ = [
     "accepts_json",
     "accepts_sse",
     "end_to_end",
+    "is_event_stream",
     "is_session_id",
 ]
 
@@ -68,3 +69,10 @@ def accepts_json(accept: str) -> bool:
     """Whether a client takes JSON. All do that do not ask for an event stream alone."""
     types = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
     return not accept or bool(types & {"application/json", "application/*", "*/*"})
+
+
+def is_event_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a response is an event stream that can be read: a compressed one can not."""
+    values = dict(headers)
+    kind = values.get(b"content-type", b"").lower()
+    return kind.startswith(b"text/event-stream") and b"content-encoding" not in values

@@ -1,39 +1,26 @@
 """Passing requests through to servers that speak streamable-http themselves."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-
-from toolhive_common.observability.correlation import correlation_id
+from toolhive_common.observability.correlation import correlated
 from toolhive_common.schemas.events import EventType
-from toolhive_proxy.adapters.upstream_http import UpstreamHttp, UpstreamResponse
+from toolhive_proxy.adapters.upstream_http import UpstreamHttp
 from toolhive_proxy.decisions.upstream_failure import failure_of, is_safe_to_repeat
 from toolhive_proxy.errors import UpstreamError
-from toolhive_proxy.models.asgi import Header
+from toolhive_proxy.models.gates import RequestContext
+from toolhive_proxy.models.http import Header
 from toolhive_proxy.models.messages import Message
 from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.models.routes import Route
-from toolhive_proxy.models.upstream import UpstreamRequest, UpstreamTrouble
+from toolhive_proxy.models.upstream import ResponseHead, ResponseSink, Sending, UpstreamRequest, UpstreamTrouble
 from toolhive_proxy.protocol.headers import SESSION_ID, end_to_end
 from toolhive_proxy.services.event_teller import EventTeller
 
-__all__ = ["ForwardRequest", "Forwarding"]
+__all__ = ["Forwarding"]
 
 _OURS = frozenset({b"host", b"content-length", b"expect", b"x-request-id"})
 """Headers that the proxy writes itself, or answers for the server."""
+_READABLE = _OURS | {b"accept-encoding"}
+"""The same, for an answer that the proxy has to read."""
 _PATH = "/mcp"
-
-
-@dataclass(frozen=True, slots=True)
-class ForwardRequest:
-    """A client's request."""
-
-    method: str
-    query: str
-    headers: list[Header]
-    body: bytes
-    message: Message | None
-    """What the body is; ``None`` for GET and DELETE."""
 
 
 class Forwarding:
@@ -43,40 +30,50 @@ class Forwarding:
         self._http = http
         self._teller = teller
 
-    @asynccontextmanager
-    async def forward(self, route: Route, request: ForwardRequest) -> AsyncIterator[UpstreamResponse]:
-        """Hold the response for the length of the block.
+    def send(self, context: RequestContext, correlation_id: str, sink: ResponseSink) -> Sending:
+        """Send a request on; the sink is told what comes of it.
 
         Raises
         ------
         UpstreamError
-            The server failed before or, out of the body, while it answered.
+            The server has no address.
         """
-        if route.origin is None:
+        origin = context.route.origin
+        if origin is None:
             raise UpstreamError(UpstreamTrouble.UNREACHABLE, "it has no address")
-        headers = end_to_end(request.headers, without=_OURS)
-        headers.append((b"x-request-id", correlation_id().encode()))
-        target = f"{_PATH}?{request.query}" if request.query else _PATH
+        request = context.request
+        headers = end_to_end(context.headers, without=_READABLE if context.rewrites else _OURS)
+        message = context.message if isinstance(context.message, Message) else None
         upstream = UpstreamRequest(
-            request.method, target, headers, request.body, safe=is_safe_to_repeat(request.method, request.message)
+            request.method,
+            f"{_PATH}?{request.query}" if request.query else _PATH,
+            headers,
+            correlation_id,
+            message.data if message is not None else request.body,
+            safe=is_safe_to_repeat(request.method, message),
+            endless=request.method == "GET",
         )
-        async with self._http.request(route.origin, upstream) as response:
-            self._tell_session(route, request, response)
-            yield UpstreamResponse(response.status, end_to_end(response.headers), response.body)
+        return self._http.send(origin, upstream, sink)
 
     def failure(self, route: Route, error: UpstreamError) -> Failure:
         """Say to the client what went wrong."""
         return failure_of(error.trouble, route.key.name, error.detail)
 
-    def _tell_session(self, route: Route, request: ForwardRequest, response: UpstreamResponse) -> None:
-        if not 200 <= response.status < 300:  # noqa: PLR2004  # HTTP's success
-            return
-        if request.method == "DELETE":
-            event_type, headers = EventType.SESSION_CLOSED, request.headers
-        elif request.message is not None and request.message.method == "initialize":
-            event_type, headers = EventType.SESSION_OPENED, response.headers
+    def tell_session(self, context: RequestContext, head: ResponseHead, correlation_id: str) -> None:
+        """Tell that a session began or ended, if the answer says so."""
+        message = context.message
+        if context.request.method == "DELETE":
+            event_type, headers = EventType.SESSION_CLOSED, tuple(context.request.headers)
+        elif isinstance(message, Message) and message.method == "initialize":
+            event_type, headers = EventType.SESSION_OPENED, head.headers
         else:
             return
-        session = next((value.decode("latin-1") for name, value in headers if name == SESSION_ID), "")
-        if session:
-            self._teller.session(event_type, route.key, route.revision, session=session, client="")
+        session = _session_of(headers)
+        if session and 200 <= head.status < 300:  # noqa: PLR2004  # HTTP's success
+            route = context.route
+            with correlated(correlation_id):
+                self._teller.session(event_type, route.key, route.revision, session=session, client="")
+
+
+def _session_of(headers: tuple[Header, ...]) -> str:
+    return next((value.decode("latin-1") for name, value in headers if name == SESSION_ID), "")
