@@ -12,7 +12,7 @@ from typing import Any
 
 from toolhive_common.mcp.eras import MODERN_VERSIONS, SUPPORTED_VERSIONS
 from toolhive_common.mcp.jsonrpc import Code
-from toolhive_proxy.decisions.post_verdict import Refusal
+from toolhive_proxy.decisions.refusal import Refusal
 from toolhive_proxy.models.messages import Message
 
 __all__ = ["ParameterHeader", "header_text", "judge_modern", "judge_parameters", "parameter_headers", "status_of"]
@@ -23,16 +23,15 @@ _BAD_REQUEST = frozenset({Code.HEADER_MISMATCH, Code.MISSING_CAPABILITY, Code.UN
 _FIRST, _LAST = "=?base64?", "?="
 
 
-def judge_modern(message: Message, headers: Mapping[str, str]) -> Refusal | None:
+def judge_modern(message: Message, *, version: str, method: str, name: str) -> Refusal | None:
     """Refuse a request whose headers and body do not say the same, or that lacks what each request must say.
 
     Parameters
     ----------
-    headers
-        ``mcp-protocol-version``, ``mcp-method`` and ``mcp-name``; empty where absent.
+    version, method, name
+        ``MCP-Protocol-Version``, ``Mcp-Method`` and ``Mcp-Name``; empty where absent.
     """
     meta = message.meta
-    version = headers.get("mcp-protocol-version", "")
     told = meta.get(_PREFIX + "protocolVersion")
     if told is None or not isinstance(meta.get(_PREFIX + "clientCapabilities"), dict):
         text = f"_meta must hold {_PREFIX}protocolVersion and {_PREFIX}clientCapabilities"
@@ -44,14 +43,13 @@ def judge_modern(message: Message, headers: Mapping[str, str]) -> Refusal | None
         text = f"protocol version {version[:40]!r} is not supported; use one of {', '.join(supported)}"
         data = {"supported": supported, "requested": version}
         return Refusal(400, Code.UNSUPPORTED_PROTOCOL_VERSION, text, message.id, data)
-    if headers.get("mcp-method", "") != message.method:
-        return _mismatch(message, "Mcp-Method", headers.get("mcp-method", ""), message.method)
+    if method != message.method:
+        return _mismatch(message, "Mcp-Method", method, message.method)
     field = _NAMED.get(message.method)
     if field is not None:
         wanted = (message.params or {}).get(field)
-        given = header_text(headers.get("mcp-name", ""))
-        if not isinstance(wanted, str) or given != wanted:
-            return _mismatch(message, "Mcp-Name", headers.get("mcp-name", ""), wanted)
+        if not isinstance(wanted, str) or header_text(name) != wanted:
+            return _mismatch(message, "Mcp-Name", name, wanted)
     return None
 
 

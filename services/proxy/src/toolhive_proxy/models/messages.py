@@ -51,7 +51,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """An array of messages, which MCP had in one revision only."""
+    """An array of messages, which MCP had in one revision only (2025-03-26)."""
+
+    messages: tuple["Message", ...]
+    data: bytes
+    """The array as it came."""
 
 
 @dataclass(frozen=True, slots=True)

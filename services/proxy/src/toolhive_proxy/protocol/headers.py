@@ -5,6 +5,10 @@ from collections.abc import Iterable
 
 __all__ = [
     "HOP_BY_HOP",
+    "LAST_EVENT_ID",
+    "MCP_METHOD",
+    "MCP_NAME",
+    "MCP_PARAM",
     "PROTOCOL_VERSION",
     "SESSION_ID",
     "accepts_json",
@@ -16,6 +20,11 @@ __all__ = [
 
 SESSION_ID = b"mcp-session-id"
 PROTOCOL_VERSION = b"mcp-protocol-version"
+MCP_METHOD = b"mcp-method"
+MCP_NAME = b"mcp-name"
+MCP_PARAM = b"mcp-param-"
+"""Begins the names of headers that repeat arguments of a tool."""
+LAST_EVENT_ID = b"last-event-id"
 
 HOP_BY_HOP = frozenset(
     {

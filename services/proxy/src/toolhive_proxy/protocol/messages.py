@@ -25,7 +25,21 @@ def read_client(data: bytes) -> Message | Batch | Invalid:
     except ValueError as error:
         return Invalid(str(error), is_json=False)
     if isinstance(value, list):
-        return Batch()
+        return _batch(value, data)
+    return _client_message(value, data)
+
+
+def _batch(values: list[Any], data: bytes) -> Batch | Invalid:
+    messages = []
+    for value in values:
+        message = _client_message(value, jsonrpc.encode(value) if isinstance(value, dict) else b"")
+        if isinstance(message, Invalid):
+            return message
+        messages.append(message)
+    return Batch(tuple(messages), data) if messages else Invalid("the batch is empty", is_json=True)
+
+
+def _client_message(value: Any, data: bytes) -> Message | Invalid:
     if isinstance(value, dict) and (fault := _fault(value)):
         return Invalid(fault, is_json=True, id=_id(value.get("id")))
     if isinstance(value, dict) and "error" in value and "method" not in value and value.get("id") is None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["KEEP_ALIVE", "EventTooLargeError", "SseEvent", "SseParser", "encode_event"]
+__all__ = ["KEEP_ALIVE", "EventTooLargeError", "SseEvent", "SseParser", "encode_event", "encode_priming"]
 
 KEEP_ALIVE = b": keep-alive\n\n"
 """A comment, which clients pass over."""
@@ -26,11 +26,23 @@ class SseEvent:
     """Milliseconds."""
 
 
-def encode_event(data: bytes, *, event: bytes = b"message") -> bytes:
+def encode_event(data: bytes, *, event: bytes = b"message", event_id: str = "") -> bytes:
     """Write one event. Line ends in the data part it into lines, as the format asks."""
     if b"\n" in data or b"\r" in data:
         data = b"\ndata: ".join(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"))
-    return b"event: " + event + b"\ndata: " + data + b"\n\n"
+    first = b"id: " + event_id.encode() + b"\n" if event_id else b""
+    return first + b"event: " + event + b"\ndata: " + data + b"\n\n"
+
+
+def encode_priming(event_id: str, *, retry: int) -> bytes:
+    """Write an event that says nothing, and lets a client resume from before the first one.
+
+    Parameters
+    ----------
+    retry
+        Milliseconds that a client shall wait before it comes again.
+    """
+    return b"id: " + event_id.encode() + b"\nretry: %d\ndata: \n\n" % retry
 
 
 class SseParser:

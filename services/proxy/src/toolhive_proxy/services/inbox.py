@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from toolhive_common.mcp.port import FromBroker, Note, RefusalCode
 from toolhive_common.schemas.state import WorkloadKey
+from toolhive_proxy.errors import ClientLeftError
 
 __all__ = ["Inbox", "InboxLimits", "Inboxes"]
 
@@ -43,6 +44,10 @@ class Inbox:
         """Whether the other side says nothing more."""
         self.cut_off = False
         """Whether the client did not read, and lost what waited."""
+        self.left = False
+        """Whether the client is gone."""
+        self.unwanted = False
+        """Whether leaving means that nobody wants the answer any more."""
         self._book = book
         self._items: deque[FromBroker] = deque()
         self._reader: asyncio.Future[None] | None = None
@@ -85,6 +90,12 @@ class Inbox:
         self._forget()
         self.put(FromBroker(Note.DONE, self.number))
 
+    def leave(self) -> None:
+        """Note that the client is gone."""
+        self.left = True
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
     def fail(self, code: RefusalCode, text: str) -> None:
         """End with an error, unless the end is there already."""
         self.put(FromBroker(Note.REFUSED, self.number, text.encode(), code=code))
@@ -96,14 +107,18 @@ class Inbox:
         ------
         TimeoutError
             Nothing came for so many seconds.
+        ClientLeftError
+            Nobody is there to read it.
         """
-        if not self._items:
+        if not self._items and not self.left:
             self._reader = asyncio.get_running_loop().create_future()
             try:
                 async with asyncio.timeout(seconds):
                     await self._reader
             finally:
                 self._reader = None
+        if self.left:
+            raise ClientLeftError
         item = self._items.popleft()
         self.size -= len(item.data)
         self._book.held -= len(item.data)

@@ -1,0 +1,164 @@
+"""One connection to a server of the HTTP+SSE transport: an event stream in, POSTs out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from urllib.parse import urljoin, urlsplit
+
+from toolhive_proxy.adapters.upstream_http import UpstreamHttp
+from toolhive_proxy.adapters.upstream_reader import ResponseReader
+from toolhive_proxy.errors import LinkBrokenError, UpstreamError
+from toolhive_proxy.models.http import Header
+from toolhive_proxy.models.routes import Origin
+from toolhive_proxy.models.upstream import UpstreamRequest, UpstreamTrouble
+from toolhive_proxy.protocol.sse import EventTooLargeError, SseEvent, SseParser
+from toolhive_sessions.lines import Line, TooLong
+
+__all__ = ["SsePeer"]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class SsePeer:
+    """Implements `toolhive_sessions.host.Peer`. The server knows a session by its stream: if that ends, so does it.
+
+    Parameters
+    ----------
+    path
+        Of the event stream, with its query.
+    headers
+        Sent with each request.
+    max_event
+        Largest message in bytes.
+    patience
+        Seconds for the server to tell where messages go, and to take each of them.
+    """
+
+    def __init__(
+        self,
+        http: UpstreamHttp,
+        origin: Origin,
+        path: str,
+        headers: list[Header],
+        *,
+        max_event: int,
+        patience: float,
+    ) -> None:
+        self._http = http
+        self._origin = origin
+        self._path = path
+        self._headers = headers
+        self._parser = SseParser(max_event=max_event)
+        self._patience = patience
+        self._stack = AsyncExitStack()
+        self._target = ""
+        self._response: ResponseReader | None = None
+        self._early: list[SseEvent] = []
+        """What came in one piece with the endpoint."""
+
+    async def open(self) -> None:
+        """Connect, and learn where messages go.
+
+        Raises
+        ------
+        ToolHiveError
+            The server is out of reach or does not speak HTTP+SSE.
+        """
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._connect()
+        except TimeoutError as error:
+            await self.close()
+            raise LinkBrokenError("the server opened its event stream but named no endpoint in time") from error
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _connect(self) -> None:
+        headers = [*self._headers, (b"accept", b"text/event-stream")]
+        request = UpstreamRequest("GET", self._path, headers, "", b"", safe=True, endless=True)
+        self._response = response = await self._stack.enter_async_context(self._http.request(self._origin, request))
+        kind = dict(response.headers).get(b"content-type", b"").lower()
+        if response.status != 200 or not kind.startswith(b"text/event-stream"):  # noqa: PLR2004  # HTTP's OK
+            raise LinkBrokenError(
+                f"the server answered GET {self._path} with HTTP status {response.status}, not with an event stream; "
+                "is its transport really sse?"
+            )
+        async for piece in response.body():
+            self._early += self._parser.feed(piece)
+            for index, event in enumerate(self._early):
+                if event.event == "endpoint":
+                    self._target = _same_origin_target(
+                        self._origin, self._path, event.data.decode(errors="replace")
+                    )
+                    del self._early[: index + 1]
+                    return
+        raise LinkBrokenError("the server closed its event stream before it named an endpoint")
+
+    async def send(self, data: bytes) -> None:
+        """POST each message.
+
+        Raises
+        ------
+        ToolHiveError
+            The server did not take it, or not in time.
+        """
+        for message in data.splitlines():
+            await self._post(message)
+
+    async def _post(self, message: bytes) -> None:
+        headers = [*self._headers, (b"content-type", b"application/json")]
+        request = UpstreamRequest("POST", self._target, headers, "", message, safe=False)
+        try:
+            # Around all of it: a server may begin its answer in time and then never end it.
+            async with asyncio.timeout(self._patience), self._http.request(self._origin, request) as response:
+                async for _ in response.body():
+                    pass
+        except TimeoutError as error:
+            await self.close()
+            detail = f"it did not take a message within {self._patience:g} s"
+            raise UpstreamError(UpstreamTrouble.SILENT, detail) from error
+        if response.status >= 400:  # noqa: PLR2004  # what HTTP calls an error
+            await self.close()
+            raise LinkBrokenError(f"the server refused a message with HTTP status {response.status}")
+
+    async def messages(self) -> AsyncIterator[Line | TooLong]:
+        """Tell what the server says.
+
+        Raises
+        ------
+        ToolHiveError
+            The stream broke; the message says how.
+        """
+        for event in self._early:
+            if event.event == "message":
+                yield Line(event.data)
+        if self._response is None:
+            return
+        try:
+            async for piece in self._response.body():
+                for event in self._parser.feed(piece):
+                    if event.event == "message":
+                        yield Line(event.data)
+        except EventTooLargeError as error:
+            raise LinkBrokenError(f"the server's message is too large: {error}") from error
+        raise LinkBrokenError("the server closed its event stream; call initialize again")
+
+    async def close(self) -> None:
+        """Close the stream."""
+        await self._stack.aclose()
+
+
+def _same_origin_target(origin: Origin, path: str, reference: str) -> str:
+    """Resolve the endpoint. A server must not send its clients' messages to another host."""
+    base = f"{origin.scheme}://{origin.authority}{path}"
+    try:
+        parts = urlsplit(urljoin(base, reference))
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        raise LinkBrokenError(f"the server named an endpoint that is no address: {reference[:200]!r}") from None
+    if (parts.scheme, parts.hostname, port) != (origin.scheme, origin.host, origin.port):
+        raise LinkBrokenError(f"the server named an endpoint at another origin: {reference[:200]!r}")
+    if any(character <= " " for character in parts.path + parts.query):
+        raise LinkBrokenError("the server named an endpoint with characters that no address may hold")
+    return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"

@@ -1,0 +1,226 @@
+"""One session with a server of the streamable-http transport, for clients that speak another one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import structlog
+
+from toolhive_common.errors import ToolHiveError
+from toolhive_common.mcp.jsonrpc import Code, Request, Response, classify, error_body, parse
+from toolhive_proxy.adapters.upstream_http import UpstreamHttp
+from toolhive_proxy.adapters.upstream_reader import ResponseReader
+from toolhive_proxy.errors import LinkBrokenError, UpstreamError
+from toolhive_proxy.models.http import Header
+from toolhive_proxy.models.routes import Origin
+from toolhive_proxy.models.upstream import UpstreamRequest
+from toolhive_proxy.protocol.headers import LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID
+from toolhive_proxy.protocol.sse import EventTooLargeError, SseParser
+from toolhive_sessions.lines import Line, TooLong
+
+__all__ = ["StreamablePeer"]
+
+_log = structlog.get_logger(__name__)
+_ACCEPT: Header = (b"accept", b"application/json, text/event-stream")
+_OK = 200
+_ACCEPTED = 202
+_BAD = 400
+_NOT_FOUND = 404
+_PAUSE = 1.0
+"""Seconds before a stream that the server closed is asked for again, unless the server says another time."""
+_MOST_PAUSE = 30.0
+_INITIALIZED = b'"notifications/initialized"'
+
+
+class StreamablePeer:
+    """Implements `toolhive_sessions.host.Peer`.
+
+    Parameters
+    ----------
+    target
+        Path and query of the endpoint.
+    headers
+        Sent with each request.
+    max_message
+        Largest message in bytes.
+    """
+
+    def __init__(
+        self, http: UpstreamHttp, origin: Origin, target: str, headers: list[Header], *, max_message: int
+    ) -> None:
+        self._http = http
+        self._origin = origin
+        self._target = target
+        self._headers = headers
+        self._max_message = max_message
+        self._session: list[Header] = []
+        self._said: asyncio.Queue[bytes | ToolHiveError] = asyncio.Queue(maxsize=1000)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def send(self, data: bytes) -> None:
+        """POST each message. Requests go side by side; what follows a notification waits until it was taken."""
+        for message in data.splitlines():
+            if b'"id"' in message and isinstance(request := classify(parse(message)), Request):
+                self._start(self._call(message, request))
+            else:
+                await self._tell(message)
+
+    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _tell(self, message: bytes) -> None:
+        try:
+            async with self._http.request(self._origin, self._request("POST", message)) as response:
+                async for _ in response.body():
+                    pass
+                if response.status == _NOT_FOUND:
+                    await self._said.put(LinkBrokenError("the server ended the session; call initialize again"))
+        except UpstreamError as error:
+            _log.info("a server did not take a message", cause=error.message)
+        if _INITIALIZED in message:
+            self._start(self._listen())
+
+    async def _call(self, message: bytes, request: Request) -> None:
+        try:
+            async with self._http.request(self._origin, self._request("POST", message)) as response:
+                if request.method == "initialize":
+                    self._note_session(response)
+                answered = await self._take(response, request)
+        except (UpstreamError, EventTooLargeError) as error:
+            answered = str(error)
+        if answered is not None:
+            await self._said.put(error_body(request.id, Code.SERVER_ERROR, answered))
+
+    def _note_session(self, response: ResponseReader) -> None:
+        self._session = [pair for pair in response.headers if pair[0] == SESSION_ID]
+
+    async def _take(self, response: ResponseReader, request: Request) -> str | None:
+        """Hand on what answers a request; returns why there is no answer."""
+        kind = dict(response.headers).get(b"content-type", b"").lower()
+        if kind.startswith(b"text/event-stream") and response.status == _OK:
+            last, pause = await self._follow(response, request)
+            return await self._resume(request, last, pause) if last is not None else None
+        body = b"".join([piece async for piece in response.body()])
+        if len(body) > self._max_message:
+            return f"the server's answer is larger than {self._max_message} bytes"
+        if kind.startswith(b"application/json") and _is_answer(body):
+            await self._hand_on(body, request)
+            return None
+        if response.status == _NOT_FOUND:
+            await self._said.put(LinkBrokenError("the server ended the session; call initialize again"))
+        return f"the server answered with HTTP status {response.status}"
+
+    async def _follow(self, response: ResponseReader, request: Request | None) -> tuple[str | None, float]:
+        """Hand on a stream's messages.
+
+        Returns
+        -------
+        tuple
+            The last event's id when the answer did not come and can be asked for again (empty when it cannot),
+            ``None`` when it came; and the seconds to wait before.
+        """
+        parser = SseParser(max_event=self._max_message)
+        last, pause = "", _PAUSE
+        async for piece in response.body():
+            for event in parser.feed(piece):
+                last = event.id if event.id is not None else last
+                pause = min(event.retry / 1000, _MOST_PAUSE) if event.retry is not None else pause
+                if event.event != "message" or not event.data:
+                    continue
+                await self._hand_on(event.data, request)
+                if request is not None and _answers(event.data, request):
+                    return None, pause
+        return last, pause
+
+    async def _resume(self, request: Request, last: str, pause: float) -> str | None:
+        """Ask for the rest of a stream that the server closed before the answer."""
+        while last and not self._closed:
+            await asyncio.sleep(pause)
+            resumed = self._request("GET", b"", [(LAST_EVENT_ID, last.encode())])
+            async with self._http.request(self._origin, resumed) as response:
+                if response.status != _OK:
+                    return f"the server closed its stream, and answered HTTP status {response.status} afterwards"
+                found, pause = await self._follow(response, request)
+            if found is None:
+                return None
+            last = found or last
+        return "the server closed its stream before it answered"
+
+    async def _listen(self) -> None:
+        """Follow what the server says of itself, for as long as it has a stream for that."""
+        last, pause = "", _PAUSE
+        while not self._closed:
+            headers = [(LAST_EVENT_ID, last.encode())] if last else []
+            try:
+                async with self._http.request(self._origin, self._request("GET", b"", headers)) as response:
+                    if response.status != _OK:
+                        return
+                    found, pause = await self._follow(response, None)
+                    last = found or last
+            except (UpstreamError, EventTooLargeError) as error:
+                _log.info("a server's stream broke", cause=str(error))
+            await asyncio.sleep(pause)
+
+    async def _hand_on(self, data: bytes, request: Request | None) -> None:
+        if request is not None and request.method == "initialize":
+            self._note_version(data)
+        await self._said.put(data)
+
+    def _note_version(self, data: bytes) -> None:
+        answer = parse(data)
+        result = answer.get("result") if isinstance(answer, dict) else None
+        version = result.get("protocolVersion") if isinstance(result, dict) else None
+        if isinstance(version, str):
+            self._session.append((PROTOCOL_VERSION, version.encode("latin-1", "replace")))
+
+    def _request(self, method: str, body: bytes, more: list[Header] | None = None) -> UpstreamRequest:
+        headers = [*self._headers, *self._session, _ACCEPT, *(more or [])]
+        if body:
+            headers.append((b"content-type", b"application/json"))
+        return UpstreamRequest(method, self._target, headers, "", body, safe=method == "GET", endless=method == "GET")
+
+    async def messages(self) -> AsyncIterator[Line | TooLong]:
+        """Tell what the server says.
+
+        Raises
+        ------
+        ToolHiveError
+            The server ended the session.
+        """
+        while True:
+            said = await self._said.get()
+            if isinstance(said, ToolHiveError):
+                raise said
+            yield Line(said)
+
+    async def close(self) -> None:
+        """End the session at the server's side."""
+        if self._closed:
+            return
+        self._closed = True
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if any(name == SESSION_ID for name, _ in self._session):
+            try:
+                async with asyncio.timeout(2), self._http.request(self._origin, self._request("DELETE", b"")):
+                    pass
+            except (UpstreamError, TimeoutError) as error:
+                _log.info("a session could not be ended at its server", cause=str(error))
+
+
+def _is_answer(body: bytes) -> bool:
+    try:
+        return isinstance(classify(parse(body)), Response)
+    except ValueError:
+        return False
+
+
+def _answers(data: bytes, request: Request) -> bool:
+    try:
+        message = classify(parse(data))
+    except ValueError:
+        return False
+    return isinstance(message, Response) and message.id == request.id

@@ -1,0 +1,161 @@
+"""Writes what comes for a call: an event stream, or a plain JSON answer where that is enough."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from toolhive_common.mcp.jsonrpc import Id, error_body
+from toolhive_common.mcp.port import FromBroker, Note
+from toolhive_proxy.decisions.answers import error_code_of, rewritten, timeout_failure
+from toolhive_proxy.decisions.modern_rules import status_of
+from toolhive_proxy.decisions.refusal import ENDED, failure_from
+from toolhive_proxy.handlers.replying import refusal_answer
+from toolhive_proxy.models.gates import ResultRewrite
+from toolhive_proxy.models.http import Exchange, Header, Response
+from toolhive_proxy.models.replies import Failure
+from toolhive_proxy.protocol.answers import json_answer
+from toolhive_proxy.protocol.headers import SESSION_ID, accepts_json, accepts_sse
+from toolhive_proxy.protocol.sse import KEEP_ALIVE, encode_event, encode_priming
+from toolhive_proxy.services.inbox import Inbox
+
+__all__ = ["STREAM_HEAD", "CallFacts", "CallWriter", "StreamTimes"]
+
+_LARGEST_EVENT = 512 * 1024
+"""Bytes. SDKs limit the size of an event (the Python one to 1 MiB) but not that of a JSON answer."""
+STREAM_HEAD: list[Header] = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+_RETRY = 1000
+"""Milliseconds that a client waits before it resumes."""
+
+
+@dataclass(frozen=True)
+class StreamTimes:
+    """How long streams stay silent, in seconds."""
+
+    patience: float = 60.0
+    """Until a call without any sign of life is given up."""
+    keep_alive: float = 30.0
+    """Until a comment is sent, so that nothing on the way takes the connection for dead."""
+    quick: float = 1.0
+    """Until a stream that can be resumed is begun. An answer that comes sooner is sent whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """What is known of a call before anything came for it."""
+
+    request_id: Id | None
+    name: str = ""
+    """First part of its events' ids; empty for a stream that cannot be resumed."""
+    primed: bool = False
+    """Whether its client knows events without data (2025-11-25)."""
+    modern: bool = False
+    """Whether its errors have an HTTP status of their own (2026-07-28)."""
+    session_id: str = ""
+    """Told in the answer to ``initialize``."""
+    rewrites: tuple[ResultRewrite, ...] = ()
+    endless: bool = False
+    """Whether it may stay silent for as long as it likes."""
+
+
+class CallWriter:
+    """Writes one call's answer. The head waits for the first message, so that an error can have its HTTP status."""
+
+    def __init__(self, exchange: Exchange, inbox: Inbox, facts: CallFacts, times: StreamTimes) -> None:
+        self._exchange = exchange
+        self._inbox = inbox
+        self._facts = facts
+        self._times = times
+        self._accept = exchange.request.header(b"accept")
+        self._streams = accepts_sse(self._accept)
+
+    async def run(self) -> None:
+        """Write until the call is answered, fails, or is given up."""
+        silent = 0.0
+        while True:
+            step = self._step(silent)
+            try:
+                item = await self._inbox.get(step)
+            except TimeoutError:
+                silent += step
+                if silent < self._times.patience or self._facts.endless:
+                    self._stay_alive()
+                    continue
+                self._inbox.unwanted = True
+                self._fail(timeout_failure(self._times.patience))
+                return
+            silent = 0.0
+            if self._write(item):
+                return
+            await self._exchange.drain()
+
+    def _step(self, silent: float) -> float:
+        if self._facts.name and self._streams and not self._exchange.started:
+            return min(self._times.quick, self._times.patience - silent)
+        if self._facts.endless:
+            return self._times.keep_alive
+        return min(self._times.keep_alive, self._times.patience - silent)
+
+    def _stay_alive(self) -> None:
+        if not self._streams:
+            return
+        if self._exchange.started:
+            self._exchange.write(KEEP_ALIVE)
+        elif self._facts.primed or not self._facts.name:
+            self._start()
+            self._exchange.write(KEEP_ALIVE)
+
+    def _write(self, item: FromBroker) -> bool:
+        """Write one item; tells whether it was the last."""
+        match item.note:
+            case Note.MESSAGE:
+                self._start()
+                self._write_event(item.data, item.number)
+                return False
+            case Note.STARTED:
+                return False
+            case Note.FINAL:
+                self._answer(rewritten(item.data, self._facts.rewrites), item.number)
+            case Note.REFUSED:
+                self._fail(failure_from(item.code, item.data.decode(errors="replace")))
+            case Note.DONE:
+                self._fail(ENDED)
+        return True
+
+    def _answer(self, data: bytes, number: int) -> None:
+        exchange = self._exchange
+        if exchange.started:
+            self._write_event(data, number)
+            exchange.end()
+            return
+        headers = [(SESSION_ID, self._facts.session_id.encode())] if self._opened(data) else []
+        code = error_code_of(data) if self._facts.modern else None
+        if code is not None and (status := status_of(code)) != HTTPStatus.OK:
+            exchange.respond(json_answer(status, data, headers=headers))
+        elif self._streams and (len(data) <= _LARGEST_EVENT or not accepts_json(self._accept)):
+            exchange.respond(Response(HTTPStatus.OK, encode_event(data), [*STREAM_HEAD, *headers]))
+        else:
+            exchange.respond(json_answer(HTTPStatus.OK, data, headers=headers))
+
+    def _opened(self, data: bytes) -> bool:
+        return bool(self._facts.session_id) and error_code_of(data) is None
+
+    def _start(self) -> None:
+        if self._exchange.started:
+            return
+        self._exchange.start(HTTPStatus.OK, STREAM_HEAD)
+        if self._facts.primed and self._facts.name:
+            self._exchange.write(encode_priming(f"{self._facts.name}.0", retry=_RETRY))
+
+    def _write_event(self, data: bytes, number: int) -> None:
+        event_id = f"{self._facts.name}.{number}" if self._facts.name else ""
+        self._exchange.write(encode_event(data, event_id=event_id))
+
+    def _fail(self, failure: Failure) -> None:
+        if not self._exchange.started:
+            self._exchange.respond(refusal_answer(failure, self._facts.request_id))
+            return
+        self._exchange.write(encode_event(error_body(self._facts.request_id, failure.code, failure.message)))
+        self._exchange.end()

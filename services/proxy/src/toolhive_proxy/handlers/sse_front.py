@@ -1,0 +1,132 @@
+"""``/sse`` and ``/messages``: the HTTP+SSE transport (2024-11-05), for the clients that still speak it."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from toolhive_common.mcp.jsonrpc import Code, Response as JsonResponse, classify, is_id, parse
+from toolhive_common.mcp.port import Note, Verb
+from toolhive_proxy.decisions.answers import rewritten
+from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
+from toolhive_proxy.handlers.call_writer import STREAM_HEAD, StreamTimes
+from toolhive_proxy.handlers.replying import id_of, refusal_answer
+from toolhive_proxy.models.gates import RequestContext, ResultRewrite
+from toolhive_proxy.models.http import Exchange, Response
+from toolhive_proxy.models.messages import Kind, Message
+from toolhive_proxy.protocol.headers import is_session_id
+from toolhive_proxy.protocol.sse import KEEP_ALIVE, encode_event
+from toolhive_proxy.services.inbox import Inbox
+from toolhive_proxy.services.sessions import Sessions
+
+__all__ = ["SseFront"]
+
+_MISSING = Refusal(400, Code.INVALID_REQUEST, "session_id is missing; open the event stream at /sse first")
+_NO_BATCH = Refusal(400, Code.INVALID_REQUEST, "batches are not supported; send one JSON-RPC message a request")
+_ELSEWHERE = Refusal(
+    503, Code.SERVER_ERROR, "the session's event stream is open at another proxy, which has to filter its tools"
+)
+
+_Rewrites = dict[tuple[bool, object], tuple[ResultRewrite, ...]]
+
+
+class SseFront:
+    """Serves requests that passed the gates.
+
+    Parameters
+    ----------
+    new_session_id
+        Makes ids that nobody can guess: knowing one is being let in.
+    endpoint
+        Path that a session's messages are sent to, for a context; without the session's id.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        *,
+        times: StreamTimes,
+        new_session_id: Callable[[], str],
+        endpoint: Callable[[RequestContext], str],
+    ) -> None:
+        self._sessions = sessions
+        self._times = times
+        self._new_session_id = new_session_id
+        self._endpoint = endpoint
+        self._rewrites: dict[str, _Rewrites] = {}
+        """Of answers that are still to come, by session."""
+
+    async def stream(self, exchange: Exchange, context: RequestContext) -> None:
+        """Begin a session, and write all that comes in it."""
+        session = self._new_session_id()
+        self._rewrites[session] = {}
+        try:
+            async with self._sessions.ask(context.route, Verb.ATTACH, session=session, streams=True) as inbox:
+                exchange.on_close(inbox.leave)
+                await self._follow(exchange, context, inbox, session)
+        finally:
+            del self._rewrites[session]
+
+    async def _follow(self, exchange: Exchange, context: RequestContext, inbox: Inbox, session: str) -> None:
+        while True:
+            try:
+                item = await inbox.get(self._times.keep_alive)
+            except TimeoutError:
+                exchange.write(KEEP_ALIVE)
+                continue
+            match item.note:
+                case Note.STARTED:
+                    exchange.start(HTTPStatus.OK, STREAM_HEAD)
+                    target = f"{self._endpoint(context)}?session_id={session}"
+                    exchange.write(encode_event(target.encode(), event=b"endpoint"))
+                case Note.MESSAGE | Note.FINAL:
+                    exchange.write(encode_event(self._rewritten(item.data, session)))
+                case Note.REFUSED:
+                    exchange.respond(refusal_answer(failure_from(item.code, item.data.decode()), None))
+                    return
+                case Note.DONE:
+                    if exchange.started:
+                        exchange.end()
+                    else:
+                        exchange.respond(refusal_answer(ENDED, None))
+                    return
+            await exchange.drain()
+
+    def _rewritten(self, data: bytes, session: str) -> bytes:
+        waiting = self._rewrites[session]
+        if not waiting:
+            return data
+        message = classify(parse(data))
+        if not isinstance(message, JsonResponse):
+            return data
+        return rewritten(data, waiting.pop(_key(message.id), ()))
+
+    async def post(self, exchange: Exchange, context: RequestContext) -> None:
+        """Take one message of a session."""
+        session = _query_value(context.request.query, "session_id")
+        message = context.message
+        if not isinstance(message, Message):
+            exchange.respond(refusal_answer(_NO_BATCH, None))
+            return
+        if not is_session_id(session):
+            exchange.respond(refusal_answer(_MISSING, id_of(message)))
+            return
+        if context.rewrites and message.id is not None:
+            if session not in self._rewrites:
+                exchange.respond(refusal_answer(_ELSEWHERE, id_of(message)))
+                return
+            self._rewrites[session][_key(message.id)] = tuple(context.rewrites)
+        verb = Verb.CALL if message.kind is Kind.REQUEST else Verb.TELL
+        async with self._sessions.ask(context.route, verb, session=session, data=message.data) as inbox:
+            exchange.on_close(inbox.leave)
+            item = await inbox.get(self._times.patience)
+        if item.note is Note.REFUSED:
+            exchange.respond(refusal_answer(failure_from(item.code, item.data.decode()), id_of(message)))
+        else:
+            exchange.respond(Response(HTTPStatus.ACCEPTED, b"Accepted", [(b"content-type", b"text/plain")]))
+
+
+def _key(request_id: object) -> tuple[bool, object]:
+    return isinstance(request_id, str), request_id if is_id(request_id) else None
+
+
+def _query_value(query: str, name: str) -> str:
+    return next((value for key, _, value in (part.partition("=") for part in query.split("&")) if key == name), "")

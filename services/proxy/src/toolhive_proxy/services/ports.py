@@ -1,0 +1,131 @@
+"""Which way leads to a workload's sessions, and what becomes of open responses when it changes."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from toolhive_common.mcp.port import RefusalCode
+from toolhive_common.schemas.runconfig import Transport
+from toolhive_common.schemas.state import WorkloadKey
+from toolhive_proxy.adapters.stdio_port import StdioPorts
+from toolhive_proxy.decisions.routing_table import Change, Reattached, Went
+from toolhive_proxy.models.ports import Port
+from toolhive_proxy.models.routes import Lookup, Route
+from toolhive_proxy.services.inbox import Inbox, Inboxes
+from toolhive_proxy.services.local_port import LocalPort
+
+__all__ = ["Ports"]
+
+_log = structlog.get_logger(__name__)
+_NATS_LOST = "the connection to NATS, which carries the server's messages, was lost; call again"
+_REATTACHED = "the connection to the server was restarted; call again"
+
+
+class Ports:
+    """All ways.
+
+    Parameters
+    ----------
+    make_local
+        Makes the keeper of the sessions of a server that this proxy connects to itself.
+    """
+
+    def __init__(
+        self, stdio: StdioPorts | None, inboxes: Inboxes, make_local: Callable[[Route], LocalPort]
+    ) -> None:
+        self._stdio = stdio
+        self._inboxes = inboxes
+        self._make_local = make_local
+        self._remote: dict[WorkloadKey, Port] = {}
+        self._local: dict[WorkloadKey, tuple[Route, LocalPort, asyncio.Task[None]]] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Keep the local sessions, and listen to the agents, until cancelled."""
+        async with asyncio.TaskGroup() as self._group:
+            if self._stdio is not None:
+                self._group.create_task(self._stdio.run())
+            await asyncio.Event().wait()
+
+    def keeps(self, route: Route) -> bool:
+        """Whether the workload's sessions are kept by somebody but its server."""
+        return route.transport is not Transport.STREAMABLE_HTTP
+
+    def of(self, route: Route) -> Port:
+        """The way to the sessions of a workload."""
+        if route.origin is None and self._stdio is not None:
+            if (port := self._remote.get(route.key)) is None:
+                port = self._remote[route.key] = self._stdio.port(route.key)
+            return port
+        return self.local(route)
+
+    def local(self, route: Route) -> LocalPort:
+        """Our own keeper of the sessions of a workload; a new one for another server than before."""
+        found = self._local.get(route.key)
+        if found is not None and _same_server(found[0], route):
+            return found[1]
+        if found is not None:
+            found[2].cancel()
+        assert self._group is not None, "run() is not running"  # noqa: S101  # a mistake of the caller's
+        port = self._make_local(route)
+        self._local[route.key] = route, port, self._group.create_task(self._run_local(port, route))
+        return port
+
+    async def _run_local(self, port: LocalPort, route: Route) -> None:
+        try:
+            await port.host.run()
+        except Exception:  # noqa: BLE001  # the top of one workload's sessions: the others go on
+            _log.exception("keeping sessions failed", workload=route.key.name)
+            if (found := self._local.get(route.key)) is not None and found[1] is port:
+                del self._local[route.key]
+
+    async def goodbye(self) -> None:
+        """End our own sessions, and tell the agents that this proxy stops."""
+        tasks = [task for _, _, task in self._local.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._local.clear()
+        if self._stdio is not None:
+            await self._stdio.goodbye()
+
+    # -- changes --------------------------------------------------------------------------------------------------
+
+    def on_change(self, changes: list[Change], table: Mapping[str, Lookup]) -> None:
+        """Fail what lost its server, and end our own sessions whose server is another one now."""
+        for change in changes:
+            match change:
+                case Reattached(route):
+                    self._fail_of(route.key, _REATTACHED, attached_to=route.attachment)
+                case Went(route, reason) if route.origin is None:
+                    self._fail_of(route.key, reason)
+                case _:
+                    pass
+        for key, (route, _, task) in list(self._local.items()):
+            now = table.get(key.name)
+            if now is None or (isinstance(now, Route) and not _same_server(route, now)):
+                task.cancel()
+                del self._local[key]
+
+    def nats_lost(self) -> None:
+        """Fail all that waits for an agent: the way of the answers is gone."""
+        self._inboxes.fail_all(RefusalCode.SERVER_UNAVAILABLE, _NATS_LOST, where=lambda inbox: self._is_remote(inbox))
+
+    def undeliverable(self, stream: int, text: str) -> None:
+        """Fail what nobody took."""
+        self._inboxes.fail(stream, RefusalCode.SERVER_UNAVAILABLE, text)
+
+    def _is_remote(self, inbox: Inbox) -> bool:
+        return inbox.key in self._remote
+
+    def _fail_of(self, key: WorkloadKey, reason: str, *, attached_to: str | None = None) -> None:
+        self._inboxes.fail_all(
+            RefusalCode.SERVER_UNAVAILABLE,
+            reason,
+            where=lambda inbox: inbox.key == key and self._is_remote(inbox) and inbox.attachment != attached_to,
+        )
+
+
+def _same_server(old: Route, new: Route) -> bool:
+    return (old.origin, old.run_config) == (new.origin, new.run_config)
