@@ -71,7 +71,7 @@ class SseLink:
             The server did not take it, or not in time.
         """
         target = await self._endpoint
-        request = UpstreamRequest("POST", target, [(b"content-type", b"application/json")], "", data, safe=False)
+        request = UpstreamRequest("POST", target, b"content-type: application/json\r\n", "", data, safe=False)
         try:
             # Around all of it: a server may begin its answer in time and then never end it.
             async with asyncio.timeout(self._patience), self._http.request(self._origin, request) as response:
@@ -100,7 +100,7 @@ class SseLink:
 
     async def _read(self) -> None:
         reason = "the server closed its event stream"
-        request = UpstreamRequest("GET", _PATH, [(b"accept", b"text/event-stream")], "", b"", safe=True, endless=True)
+        request = UpstreamRequest("GET", _PATH, b"accept: text/event-stream\r\n", "", b"", safe=True, endless=True)
         try:
             async with self._http.request(self._origin, request) as response:
                 await self._follow(response)
