@@ -79,8 +79,8 @@ class HttpConnection(asyncio.Protocol):
         """When the server's sweeper calls `expire`."""
         self.full = False
         """Whether too much waits for the client."""
-        self.slow = False
-        """Whether it was closed because the client read nothing."""
+        self.slow = 0.0
+        """Seconds that the client read nothing, when it was closed because of that; else 0."""
 
     # -- asyncio's callbacks --------------------------------------------------------------------------------------
 
@@ -182,7 +182,7 @@ class HttpConnection(asyncio.Protocol):
             self._waiting = self._unread()
             self.deadline = self._server.now + self._limits.write_timeout
         elif self.full:
-            self.slow = True
+            self.slow = self._limits.write_timeout
             exchange = self._exchange
             self.break_off()
             if exchange is not None:

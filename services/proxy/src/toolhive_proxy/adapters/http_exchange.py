@@ -17,8 +17,8 @@ _BODILESS = frozenset({204, 304})
 class AnswerWriter(Protocol):
     """The connection, as its exchange sees it."""
 
-    slow: bool
-    """Whether it was closed because its client read nothing."""
+    slow: float
+    """Seconds that its client read nothing, when it was closed because of that; else 0."""
 
     def write(self, data: bytes) -> None:
         """Send, or keep until the client reads."""
@@ -166,7 +166,7 @@ class HttpExchange:
         finally:
             self._waiter = None
         if self._writer is None:
-            raise SlowClientError if writer.slow else ClientLeftError
+            raise SlowClientError(writer.slow) if writer.slow else ClientLeftError
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call this when the client leaves before the answer is whole."""
