@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ class Fleet:
 
     api: Bus
     agent: Bus
+    servers: list[FrameServer] = field(default_factory=list)
 
     async def declare(self, name: str, **changes: Any) -> None:
         bucket = Bucket(self.api, subjects.DESIRED_BUCKET, DesiredWorkload)
@@ -67,7 +68,8 @@ class Fleet:
         await Bucket(self.api, subjects.DESIRED_BUCKET, DesiredWorkload).remove(WorkloadKey.default(name))
 
     async def stdio(self, name: str) -> FrameServer:
-        server = await FrameServer(self.agent, WorkloadKey.default(name)).start()
+        server = await FrameServer(self.agent, WorkloadKey.default(name)).begin()
+        self.servers.append(server)
         await self.declare(name)
         await self.observe(name, attachment="first")
         return server
@@ -84,7 +86,10 @@ async def fleet(nats: NatsServer) -> AsyncIterator[Fleet]:
             await api.wait_connected()
             await agent.wait_connected()
         await ensure_topology(api, events_kept=timedelta(days=1))
-        yield Fleet(api, agent)
+        fleet = Fleet(api, agent)
+        yield fleet
+        for server in fleet.servers:
+            await server.end()
 
 
 class Proxy:

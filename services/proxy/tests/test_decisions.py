@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
+from toolhive_proxy.decisions.session_state import Elsewhere, OpenCall, call_key, destination, is_expired
 
 from toolhive_common.origin import OriginRule, refuse_host, refuse_origin
 from toolhive_common.schemas.runconfig import Transport
@@ -19,7 +20,6 @@ from toolhive_proxy.decisions.routing_table import (
     lookup,
     outlives,
 )
-from toolhive_proxy.decisions.session_state import Elsewhere, OpenCall, call_key, destination, is_expired
 from toolhive_proxy.decisions.upstream_failure import is_safe_to_repeat
 from toolhive_proxy.models.messages import Message
 from toolhive_proxy.models.routes import Origin, Route, Unavailable, Unknown

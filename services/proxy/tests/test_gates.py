@@ -96,7 +96,7 @@ def test_gates_are_made_once_for_each_revision() -> None:
         made.append(route.revision)
         return lambda _context: None
 
-    chains = GateChains({part: no_gate for part in Part} | {Part.AUTH: make})
+    chains = GateChains(dict.fromkeys(Part, no_gate) | {Part.AUTH: make})
     route = a_route()
     assert chains.of(route) is chains.of(route)
     chains.of(Route(route.key, 2, route.transport, route.run_config))

@@ -3,9 +3,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from toolhive_proxy.adapters.upstream_sse import SseLink
 
 from toolhive_proxy.adapters.upstream_reader import ResponseReader
-from toolhive_proxy.adapters.upstream_sse import SseLink
 from toolhive_proxy.models.routes import Origin
 from toolhive_proxy.models.upstream import ResponseHead, UpstreamRequest
 from toolhive_proxy.protocol.response_head import CHUNKED

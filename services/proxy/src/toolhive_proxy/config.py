@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """Bytes of a request."""
     proxy_max_message: int = Field(default=64 * 1024 * 1024, gt=0)
     """Bytes of a message of a stdio or SSE server."""
+    proxy_slow_client: _Seconds = 10.0
+    """Seconds that a server is held back for a client that does not read, before the client is cut off."""
     proxy_session_ttl: _Seconds = 7200.0
     """Seconds after which a session that nobody uses ends."""
 

@@ -79,8 +79,8 @@ class HttpConnection(asyncio.Protocol):
         """When the server's sweeper calls `expire`."""
         self.full = False
         """Whether too much waits for the client."""
-        self.slow = False
-        """Whether it was closed because the client read nothing."""
+        self.slow = 0.0
+        """Seconds that the client read nothing, when it was closed because of that; else 0."""
 
     # -- asyncio's callbacks --------------------------------------------------------------------------------------
 
@@ -182,7 +182,7 @@ class HttpConnection(asyncio.Protocol):
             self._waiting = self._unread()
             self.deadline = self._server.now + self._limits.write_timeout
         elif self.full:
-            self.slow = True
+            self.slow = self._limits.write_timeout
             exchange = self._exchange
             self.break_off()
             if exchange is not None:
@@ -201,8 +201,14 @@ class HttpConnection(asyncio.Protocol):
         self._rest = b""
         self._running = True
         try:
-            while data and self._state in {_State.IDLE, _State.HEAD, _State.BODY}:
-                data = self._read_body(data) if self._state is _State.BODY else self._read_head(data)
+            while data:
+                state = self._state
+                if state is _State.IDLE or state is _State.HEAD:
+                    data = self._read_head(data)
+                elif state is _State.BODY:
+                    data = self._read_body(data)
+                else:
+                    break
         except HttpRefusedError as error:
             self._refuse(error.status, error.message)
         finally:
@@ -213,6 +219,9 @@ class HttpConnection(asyncio.Protocol):
                 self._transport.pause_reading()
 
     def _read_head(self, data: bytes) -> bytes:
+        known = self._known
+        if known is not None and data.startswith(known[0]):  # a client repeats its head with each request
+            return self._take_head(known[1], data, len(known[0]))
         end = data.find(b"\r\n\r\n", 2 if data.startswith(b"\r\n") else 0)
         if end < 0:
             if self._state is _State.IDLE:
@@ -221,16 +230,15 @@ class HttpConnection(asyncio.Protocol):
             check_partial_head(data)
             self._rest = data
             return b""
-        text = data[:end]
-        known = self._known
-        if known is not None and known[0] == text:
-            head = known[1]
-        else:
-            head = parse_request_head(text.removeprefix(b"\r\n"))  # one empty line before a request is forgiven
-            self._known = (text, head)
+        start = end + 4
+        head = parse_request_head(data[:end].removeprefix(b"\r\n"))  # one empty line before a request is forgiven
+        self._known = (data[:start], head)
+        return self._take_head(head, data, start)
+
+    def _take_head(self, head: RequestHead, data: bytes, start: int) -> bytes:
+        """Go on behind a head; returns what comes after it, or after the whole request."""
         self._head = head
         length = head.length
-        start = end + 4
         if length > self._limits.max_body:
             raise self._body_too_large()
         if 0 <= length <= len(data) - start:

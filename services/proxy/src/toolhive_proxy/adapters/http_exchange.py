@@ -17,8 +17,8 @@ _BODILESS = frozenset({204, 304})
 class AnswerWriter(Protocol):
     """The connection, as its exchange sees it."""
 
-    slow: bool
-    """Whether it was closed because its client read nothing."""
+    slow: float
+    """Seconds that its client read nothing, when it was closed because of that; else 0."""
 
     def write(self, data: bytes) -> None:
         """Send, or keep until the client reads."""
@@ -75,7 +75,7 @@ class HttpExchange:
         self._keeps_alive = keeps_alive
         self._chunked = False
         self._missing = -1
-        self._on_close: list[Callable[[], None]] | None = None
+        self._on_close: Callable[[], None] | None = None
         self._on_pause: Callable[[], None] | None = None
         self._on_resume: Callable[[], None] | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -93,14 +93,13 @@ class HttpExchange:
         body = response.body
         status = response.status
         head = status_and_headers(status, response.headers)
-        length = b"" if status in _BODILESS else b"content-length: %d\r\n" % len(body)
+        length = "" if status in _BODILESS else f"content-length: {len(body)}\r\n"
         if self.request.method == "HEAD" or status in _BODILESS:
             body = b""
-        close = b"" if self._keeps_alive else b"connection: close\r\n"
+        close = "" if self._keeps_alive else "connection: close\r\n"
+        own = f"{length}{close}x-request-id: {self.correlation_id}\r\n\r\n"
         self.started = True
-        writer.write(
-            b"%b%b%bx-request-id: %b\r\n\r\n%b" % (head, length, close, self.correlation_id.encode("latin-1"), body)
-        )
+        writer.write(head + own.encode("latin-1") + body)
         self._finish(writer)
 
     def start(self, status: int, headers: Sequence[Header]) -> None:
@@ -167,14 +166,11 @@ class HttpExchange:
         finally:
             self._waiter = None
         if self._writer is None:
-            raise SlowClientError if writer.slow else ClientLeftError
+            raise SlowClientError(writer.slow) if writer.slow else ClientLeftError
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call this when the client leaves before the answer is whole."""
-        if self._on_close is None:
-            self._on_close = [callback]
-        else:
-            self._on_close.append(callback)
+        self._on_close = callback
 
     def on_pressure(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         """Call these when too much waits for the client, and when it has read most of it."""
@@ -197,9 +193,9 @@ class HttpExchange:
 
     def left(self) -> None:
         """The client is gone."""
-        callbacks = self._on_close
+        callback = self._on_close
         self._release()
-        for callback in callbacks or ():
+        if callback is not None:
             callback()
 
     def _finish(self, writer: AnswerWriter) -> None:
@@ -208,9 +204,9 @@ class HttpExchange:
 
     def _release(self) -> None:
         self._writer = None
-        self._on_close = None
-        self._on_pause = self._on_resume = None
-        self._wake()
+        self._on_close = self._on_pause = self._on_resume = None
+        if self._waiter is not None:
+            self._wake()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -11,11 +11,13 @@ from toolhive_proxy.errors import LinkBrokenError, UpstreamError
 from toolhive_proxy.models.http import Header
 from toolhive_proxy.models.routes import Origin
 from toolhive_proxy.models.upstream import UpstreamRequest, UpstreamTrouble
+from toolhive_proxy.protocol.heads import HeadMemory
 from toolhive_proxy.protocol.sse import EventTooLargeError, SseEvent, SseParser
 from toolhive_sessions.lines import Line, TooLong
 
 __all__ = ["SsePeer"]
 
+_LINES = HeadMemory()
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -76,7 +78,7 @@ class SsePeer:
 
     async def _connect(self) -> None:
         headers = [*self._headers, (b"accept", b"text/event-stream")]
-        request = UpstreamRequest("GET", self._path, headers, "", b"", safe=True, endless=True)
+        request = UpstreamRequest("GET", self._path, _LINES.lines(headers), "", b"", safe=True, endless=True)
         self._response = response = await self._stack.enter_async_context(self._http.request(self._origin, request))
         kind = dict(response.headers).get(b"content-type", b"").lower()
         if response.status != 200 or not kind.startswith(b"text/event-stream"):  # noqa: PLR2004  # HTTP's OK
@@ -88,9 +90,7 @@ class SsePeer:
             self._early += self._parser.feed(piece)
             for index, event in enumerate(self._early):
                 if event.event == "endpoint":
-                    self._target = _same_origin_target(
-                        self._origin, self._path, event.data.decode(errors="replace")
-                    )
+                    self._target = _same_origin_target(self._origin, self._path, event.data.decode(errors="replace"))
                     del self._early[: index + 1]
                     return
         raise LinkBrokenError("the server closed its event stream before it named an endpoint")
@@ -108,7 +108,7 @@ class SsePeer:
 
     async def _post(self, message: bytes) -> None:
         headers = [*self._headers, (b"content-type", b"application/json")]
-        request = UpstreamRequest("POST", self._target, headers, "", message, safe=False)
+        request = UpstreamRequest("POST", self._target, _LINES.lines(headers), "", message, safe=False)
         try:
             # Around all of it: a server may begin its answer in time and then never end it.
             async with asyncio.timeout(self._patience), self._http.request(self._origin, request) as response:

@@ -1,7 +1,8 @@
 """One session with a server of the streamable-http transport, for clients that speak another one."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
 import structlog
 
@@ -14,12 +15,14 @@ from toolhive_proxy.models.http import Header
 from toolhive_proxy.models.routes import Origin
 from toolhive_proxy.models.upstream import UpstreamRequest
 from toolhive_proxy.protocol.headers import LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID
+from toolhive_proxy.protocol.heads import HeadMemory
 from toolhive_proxy.protocol.sse import EventTooLargeError, SseParser
 from toolhive_sessions.lines import Line, TooLong
 
 __all__ = ["StreamablePeer"]
 
 _log = structlog.get_logger(__name__)
+_LINES = HeadMemory()
 _ACCEPT: Header = (b"accept", b"application/json, text/event-stream")
 _OK = 200
 _ACCEPTED = 202
@@ -65,7 +68,7 @@ class StreamablePeer:
             else:
                 await self._tell(message)
 
-    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -179,7 +182,8 @@ class StreamablePeer:
         headers = [*self._headers, *self._session, _ACCEPT, *(more or [])]
         if body:
             headers.append((b"content-type", b"application/json"))
-        return UpstreamRequest(method, self._target, headers, "", body, safe=method == "GET", endless=method == "GET")
+        lines = _LINES.lines(headers)
+        return UpstreamRequest(method, self._target, lines, "", body, safe=method == "GET", endless=method == "GET")
 
     async def messages(self) -> AsyncIterator[Line | TooLong]:
         """Tell what the server says.

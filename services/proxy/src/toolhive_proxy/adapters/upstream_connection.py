@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
 from toolhive_proxy.errors import UpstreamError
 from toolhive_proxy.models.upstream import ResponseHead, ResponseSink, UpstreamLimits, UpstreamTrouble
@@ -19,6 +19,12 @@ __all__ = ["UpstreamConnection"]
 _NEVER = float("inf")
 
 
+class Clock(Protocol):
+    """A time that is read from an attribute, which costs nothing."""
+
+    now: float
+
+
 class UpstreamConnection(asyncio.Protocol):
     """A connection that serves one exchange at a time, and tells its sink what comes as it comes.
 
@@ -29,7 +35,7 @@ class UpstreamConnection(asyncio.Protocol):
     on_gone
         Called when the connection is closed.
     clock
-        The pool's time.
+        Tells the time, a round of the pool's sweeper ahead.
     """
 
     __slots__ = (
@@ -58,7 +64,7 @@ class UpstreamConnection(asyncio.Protocol):
         *,
         on_free: Callable[["UpstreamConnection"], None],
         on_gone: Callable[["UpstreamConnection"], None],
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._limits = limits
         self._on_free = on_free
@@ -91,7 +97,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._answered = False
         self._endless = endless
         self.on_stale = on_stale
-        self.deadline = self._clock() + self._limits.answer_timeout
+        self.deadline = self._clock.now + self._limits.answer_timeout
         if self._transport is not None:
             self._transport.write(request)
 
@@ -170,6 +176,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _take_head(self, data: bytes) -> None:
         self._answered = True
+        known = self._known
+        if known is not None and data.startswith(known[0]):
+            self._begin(known[1], data[len(known[0]) :])
+            return
         end = data.find(b"\r\n\r\n")
         if end < 0 or end > self._limits.max_head:
             self._buffer = data
@@ -177,19 +187,24 @@ class UpstreamConnection(asyncio.Protocol):
                 raise MalformedResponseError(f"its head is larger than {self._limits.max_head} bytes")
             return
         self._buffer = b""
-        text = data[:end]
-        known = self._known
-        if known is not None and known[0] == text:
-            head = known[1]
-        else:
-            head = parse_response_head(text)
-            self._known = (text, head)
+        head = parse_response_head(data[:end])
         body = data[end + 4 :]
         if head.status < 200:  # noqa: PLR2004  # 100 and 103 announce the real response
             if body:
                 self._take_head(body)
             return
+        self._known = (data[: end + 4], head)
+        self._begin(head, body)
+
+    def _begin(self, head: ResponseHead, body: bytes) -> None:
+        """Take the first piece of the body; most have no other."""
         self._head = head
+        if head.length == len(body):
+            sink = self._sink
+            self._end()
+            if sink is not None:
+                sink.on_response(head, body, ended=True)
+            return
         self._missing = head.length
         self._set_deadline()
         self._chunks = ChunkReader() if head.length == CHUNKED else None
@@ -244,7 +259,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _set_deadline(self) -> None:
         silent_for_ever = self._endless and self._head is not None
-        self.deadline = _NEVER if silent_for_ever else self._clock() + self._limits.answer_timeout
+        self.deadline = _NEVER if silent_for_ever else self._clock.now + self._limits.answer_timeout
 
     def _fail(self, trouble: UpstreamTrouble, detail: str) -> None:
         sink, self._sink = self._sink, None

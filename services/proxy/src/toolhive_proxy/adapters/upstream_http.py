@@ -16,7 +16,6 @@ from toolhive_proxy.adapters.upstream_reader import ResponseReader
 from toolhive_proxy.errors import UpstreamError
 from toolhive_proxy.models.routes import Origin
 from toolhive_proxy.models.upstream import ResponseSink, UpstreamLimits, UpstreamRequest, UpstreamTrouble
-from toolhive_proxy.protocol.heads import header_lines
 
 __all__ = ["UpstreamHttp"]
 
@@ -35,7 +34,7 @@ class UpstreamHttp:
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._round = min(1.0, limits.answer_timeout / 4)
         self._timer: asyncio.TimerHandle | None = None
-        self._now = 0.0
+        self.now = 0.0
         """Time of the sweeper's next round: a deadline counted from it is never early."""
 
     def send(self, origin: Origin, request: UpstreamRequest, sink: ResponseSink) -> "Sent":
@@ -117,7 +116,7 @@ class UpstreamHttp:
             self._limits,
             on_free=partial(self._put_back, self._idle[origin]),
             on_gone=self._all.discard,
-            clock=self._clock,
+            clock=self,
         )
         self._all.add(connection)
         return connection
@@ -133,16 +132,13 @@ class UpstreamHttp:
         if len(idle) >= self._limits.max_idle:
             connection.close()
             return
-        connection.idle_since = self._now
+        connection.idle_since = self.now
         idle.append(connection)
-
-    def _clock(self) -> float:
-        return self._now
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        self._now = now + self._round
+        self.now = now + self._round
         for connection in list(self._all):
             if connection.deadline < now:
                 connection.expire()
@@ -229,7 +225,7 @@ class Sent:
 
 def _encode(origin: Origin, request: UpstreamRequest) -> bytes:
     body = request.body
-    length = b"content-length: %d\r\n" % len(body) if body or request.method == "POST" else b""
-    line = f"{request.method} {request.target} HTTP/1.1\r\nhost: {origin.authority}\r\n".encode("latin-1")
-    name = f"x-request-id: {request.correlation_id}\r\n".encode("latin-1") if request.correlation_id else b""
-    return b"%b%b%b%b\r\n%b" % (line, header_lines(request.headers), name, length, body)
+    length = f"content-length: {len(body)}\r\n" if body or request.method == "POST" else ""
+    name = f"x-request-id: {request.correlation_id}\r\n" if request.correlation_id else ""
+    line = f"{request.method} {request.target} HTTP/1.1\r\nhost: {origin.authority}\r\n{name}{length}"
+    return b"%b%b\r\n%b" % (line.encode("latin-1"), request.lines, body)

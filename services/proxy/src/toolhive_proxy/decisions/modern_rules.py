@@ -1,7 +1,7 @@
 """Rules of the era without sessions (2026-07-28) that whoever stands before a stdio server has to hold clients to.
 
-Over HTTP a request says some things twice, in its headers and in its body, and both must agree: somebody on the way may
-have decided by the one what the server does by the other. A stdio server never sees the headers.
+Over HTTP a request says some things twice, in its headers and in its body, and both must agree: somebody on the way
+may have decided by the one what the server does by the other. A stdio server never sees the headers.
 """
 
 import base64

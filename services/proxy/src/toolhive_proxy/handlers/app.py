@@ -1,7 +1,7 @@
 """Requests to handlers, by path."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from toolhive_proxy.decisions.places import Endpoint, place_of
 from toolhive_proxy.models.http import Exchange
@@ -30,14 +30,20 @@ class ProxyApp:
 
     def __init__(self, handlers: Mapping[Endpoint, WorkloadHandler], *, single: str = "") -> None:
         self._handlers = handlers
-        self._place_of = lru_cache(maxsize=_REMEMBERED)(partial(place_of, single=single))
+        self._single = single
+        self._find = lru_cache(maxsize=_REMEMBERED)(self._look_up)
         self._hint = _SINGLE if single else _NAMED
 
     def __call__(self, exchange: Exchange) -> None:
         """Serve one request."""
-        place = self._place_of(exchange.request.path)
-        handler = self._handlers.get(place.endpoint) if place is not None else None
-        if place is None or handler is None:
+        found = self._find(exchange.request.path)
+        if found is None:
             exchange.respond(json_answer(404, self._hint))
         else:
-            handler(exchange, place.workload)
+            handler, workload = found
+            handler(exchange, workload)
+
+    def _look_up(self, path: str) -> tuple[WorkloadHandler, str] | None:
+        place = place_of(path, single=self._single)
+        handler = self._handlers.get(place.endpoint) if place is not None else None
+        return (handler, place.workload) if place is not None and handler is not None else None

@@ -150,7 +150,7 @@ class CallWriter:
             self._exchange.write(encode_priming(f"{self._facts.name}.0", retry=_RETRY))
 
     def _write_event(self, data: bytes, number: int) -> None:
-        event_id = f"{self._facts.name}.{number}" if self._facts.name else ""
+        event_id = f"{self._facts.name}.{number}" if self._facts.name else None
         self._exchange.write(encode_event(data, event_id=event_id))
 
     def _fail(self, failure: Failure) -> None:

@@ -1,33 +1,51 @@
-"""``/<workload>/mcp``: the streamable-http front of every workload."""
+"""The endpoints of every workload: through its gates, and on to its server or its sessions."""
 
 from collections.abc import Coroutine
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from toolhive_common.schemas.runconfig import Transport
-from toolhive_proxy.decisions.post_verdict import Refusal, judge_body
-from toolhive_proxy.handlers.event_streams import StreamTimes, write_answer, write_call, write_listening
+from toolhive_proxy.decisions.post_verdict import judge_body
+from toolhive_proxy.decisions.refusal import Refusal
 from toolhive_proxy.handlers.forwarded import Forwarded
-from toolhive_proxy.handlers.replying import failure_of_lookup, id_of, refusal_answer, request_id_of
+from toolhive_proxy.handlers.replying import failure_of_lookup, id_of, refusal_answer
+from toolhive_proxy.handlers.sessions_front import SessionsFront
+from toolhive_proxy.handlers.sse_front import SseFront
 from toolhive_proxy.middleware.chain import GateChains
 from toolhive_proxy.middleware.origin import OriginCheck
-from toolhive_proxy.middleware.runner import GateRunner
+from toolhive_proxy.middleware.runner import GateRunner, Serve
 from toolhive_proxy.models.gates import RequestContext
 from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.models.messages import Message
-from toolhive_proxy.models.outcomes import Accepted, Answer
-from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.models.routes import Route, Unavailable, Unknown
 from toolhive_proxy.protocol.answers import json_answer
-from toolhive_proxy.protocol.headers import PROTOCOL_VERSION, SESSION_ID, accepts_sse
+from toolhive_proxy.protocol.headers import PROTOCOL_VERSION
 from toolhive_proxy.protocol.messages import read_client
 from toolhive_proxy.services.directory import Directory
 from toolhive_proxy.services.forwarding import Forwarding
-from toolhive_proxy.services.session_calls import OpenedCall, OpenedStream, PostFacts, SessionCalls
 
-__all__ = ["Gates", "McpEndpoint"]
+__all__ = ["Gates", "WorkloadEndpoints"]
 
-_NOT_ALLOWED = json_answer(405, b'{"error":"use POST, GET or DELETE"}', headers=[(b"allow", b"GET, POST, DELETE")])
-_METHODS = frozenset({"POST", "GET", "DELETE"})
+
+@dataclass(frozen=True)
+class Methods:
+    """HTTP methods of an endpoint."""
+
+    allowed: frozenset[str]
+    refusal: Response
+    """For all others."""
+
+    @classmethod
+    def of(cls, *methods: str) -> Self:
+        """Allow these."""
+        text = f'{{"error":"use {" or ".join(methods)}"}}'
+        allow = (b"allow", ", ".join(methods).encode())
+        return cls(frozenset(methods), json_answer(405, text.encode(), headers=[allow]))
+
+
+_MCP_METHODS = Methods.of("GET", "POST", "DELETE")
+_SSE_METHODS = Methods.of("GET")
+_MESSAGES_METHODS = Methods.of("POST")
 
 
 class Gates:
@@ -45,37 +63,43 @@ class Gates:
         self.check_origin = origin.check
 
 
-class McpEndpoint:
-    """Serves all workloads' endpoints."""
+class WorkloadEndpoints:
+    """Serves all workloads' endpoints: ``/mcp``, and for the clients of old ``/sse`` and ``/messages``."""
 
     def __init__(
-        self,
-        directory: Directory,
-        gates: Gates,
-        calls: SessionCalls,
-        forwarding: Forwarding,
-        *,
-        times: StreamTimes,
+        self, directory: Directory, gates: Gates, forwarding: Forwarding, sessions: SessionsFront, sse: SseFront
     ) -> None:
         self._directory = directory
         self._gates = gates
-        self._calls = calls
         self._forwarding = forwarding
-        self._times = times
+        self._sessions = sessions
+        self._sse = sse
         self._streams: set[Forwarded] = set()
         self._stopping = False
 
-    def __call__(self, exchange: Exchange, workload: str) -> None:
-        """Serve one request."""
+    def mcp(self, exchange: Exchange, workload: str) -> None:
+        """Serve one request of the streamable-http transport."""
+        self._lead(exchange, workload, _MCP_METHODS, self._serve)
+
+    def sse(self, exchange: Exchange, workload: str) -> None:
+        """Begin a session of the HTTP+SSE transport."""
+        self._lead(exchange, workload, _SSE_METHODS, self._sse.stream)
+
+    def messages(self, exchange: Exchange, workload: str) -> None:
+        """Take a message of such a session."""
+        self._lead(exchange, workload, _MESSAGES_METHODS, self._sse.post)
+
+    def _lead(self, exchange: Exchange, workload: str, methods: Methods, serve: Serve) -> None:
+        """Lead a request through the gates of its workload."""
         found = self._directory.find(workload)
         request = exchange.request
         if not isinstance(found, Route):
             exchange.respond(self._gates.check_origin(request) or _refuse_route(exchange, found))
-        elif request.method not in _METHODS:
-            exchange.respond(_NOT_ALLOWED)
+        elif request.method not in methods.allowed:
+            exchange.respond(methods.refusal)
         else:
             context = RequestContext(request, found, request.headers)
-            self._gates.run(exchange, context, self._gates.of(found), self._serve)
+            self._gates.run(exchange, context, self._gates.of(found), serve)
 
     def end_streams(self) -> None:
         """End the streams that would never end by themselves: the proxy stops."""
@@ -85,7 +109,7 @@ class McpEndpoint:
 
     def _serve(self, exchange: Exchange, context: RequestContext) -> Coroutine[Any, Any, None] | None:
         if context.route.transport is not Transport.STREAMABLE_HTTP:
-            return self._serve_session(exchange, context)
+            return self._sessions.serve(exchange, context)
         if context.request.method != "GET":
             Forwarded(exchange, context, self._forwarding).go()
         elif self._stopping:
@@ -96,55 +120,14 @@ class McpEndpoint:
             stream.go()
         return None
 
-    async def _serve_session(self, exchange: Exchange, context: RequestContext) -> None:
-        message = context.message
-        if isinstance(message, Message):
-            await self._post_to_session(exchange, context, message)
-        elif context.request.method == "GET":
-            await self._listen(exchange, context)
-        else:
-            outcome = await self._calls.end(context.route, context.request.header(SESSION_ID))
-            exchange.respond(refusal_answer(outcome, None) if isinstance(outcome, Refusal) else Response(204))
-
-    async def _post_to_session(self, exchange: Exchange, context: RequestContext, message: Message) -> None:
-        request = context.request
-        facts = PostFacts(
-            request.header(PROTOCOL_VERSION),
-            request.header(SESSION_ID),
-            takes_stream=accepts_sse(request.header(b"accept")),
-        )
-        match await self._calls.post(context.route, message, facts):
-            case Refusal() | Failure() as refusal:
-                exchange.respond(refusal_answer(refusal, request_id_of(context)))
-            case Accepted():
-                exchange.respond(Response(202))
-            case Answer() as answer:
-                write_answer(exchange, answer)
-            case OpenedCall() as call:
-                try:
-                    await write_call(exchange, call, request_id_of(context), self._times)
-                finally:
-                    await call.finish()
-
-    async def _listen(self, exchange: Exchange, context: RequestContext) -> None:
-        opened = self._calls.listen(context.route, context.request.header(SESSION_ID))
-        match opened:
-            case Refusal():
-                exchange.respond(refusal_answer(opened, None))
-            case OpenedStream():
-                try:
-                    await write_listening(exchange, opened, self._times)
-                finally:
-                    opened.finish()
-
 
 def _refuse_route(exchange: Exchange, found: Unavailable | Unknown) -> Response:
     """Say why a workload cannot be called; with the request's id, where the body has one."""
     request = exchange.request
     request_id = None
     if request.method == "POST":
-        message = judge_body(read_client(request.body))
+        message = judge_body(read_client(request.body), version=request.header(PROTOCOL_VERSION))
         if isinstance(message, Refusal):
             return refusal_answer(message, message.request_id)
-        request_id = id_of(message)
+        request_id = id_of(message) if isinstance(message, Message) else None
     return refusal_answer(failure_of_lookup(found), request_id)

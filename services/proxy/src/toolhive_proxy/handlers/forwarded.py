@@ -9,6 +9,7 @@ from toolhive_common.mcp.jsonrpc import error_body
 from toolhive_common.observability.correlation import correlated
 from toolhive_proxy.errors import UpstreamError
 from toolhive_proxy.handlers.replying import refusal_answer, request_id_of
+from toolhive_proxy.handlers.rewritten import Rewritten
 from toolhive_proxy.models.gates import RequestContext
 from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.models.messages import Kind, Message
@@ -22,6 +23,8 @@ __all__ = ["Forwarded"]
 
 _log = structlog.get_logger(__name__)
 
+_LARGEST_REWRITTEN = 64 * 1024 * 1024
+"""Bytes of an answer, or of an event of it, that are held to change something in it."""
 _UNFINISHED = b"event: toolhive-unfinished\n\n"
 """Ends whatever the server left half said. The last ``event`` line of an event counts, and clients pass over a type
 that they do not know: the torso reaches nobody as a message."""
@@ -59,9 +62,17 @@ class Forwarded:
         # Set before: a client may leave, and be told of it, while the request is written.
         exchange.on_close(self._left)
         try:
-            self._sending = self._forwarding.send(self._context, exchange.correlation_id, self)
+            self._sending = self._send()
         except UpstreamError as error:
             self.on_failure(error)
+
+    def _send(self) -> Sending:
+        context, correlation_id = self._context, self._exchange.correlation_id
+        if not context.rewrites:
+            return self._forwarding.send(context, correlation_id, self)
+        rewritten = Rewritten(self, context.rewrites, limit=_LARGEST_REWRITTEN)
+        rewritten.sending = self._forwarding.send(context, correlation_id, rewritten)
+        return rewritten.sending
 
     def stop(self) -> None:
         """End an answer that would never end: the proxy stops."""

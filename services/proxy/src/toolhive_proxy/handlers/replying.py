@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from toolhive_common.mcp.jsonrpc import Code, Id
-from toolhive_proxy.decisions.post_verdict import Refusal
+from toolhive_proxy.decisions.refusal import Refusal
 from toolhive_proxy.errors import ClientLeftError
 from toolhive_proxy.models.gates import RequestContext
 from toolhive_proxy.models.http import Exchange, Response

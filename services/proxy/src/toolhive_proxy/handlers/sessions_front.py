@@ -119,6 +119,7 @@ class SessionsFront:
         async with ask as inbox:
             exchange.on_close(inbox.leave)
             inbox.unwanted = verb is Verb.CALL_MODERN
+            inbox.endless = message.method == "subscriptions/listen"
             call = CallFacts(
                 request_id=message.id,
                 name=self._sessions.name(context.route, inbox) if verb is Verb.CALL else "",
@@ -126,7 +127,7 @@ class SessionsFront:
                 modern=verb is Verb.CALL_MODERN,
                 session_id=session if verb is Verb.OPEN else "",
                 rewrites=tuple(context.rewrites),
-                endless=message.method == "subscriptions/listen",
+                endless=inbox.endless,
             )
             await CallWriter(exchange, inbox, call, self._times).run()
 
@@ -152,6 +153,7 @@ class SessionsFront:
         after = request.header(LAST_EVENT_ID)
         async with self._sessions.ask(context.route, Verb.LISTEN, session=session, after=after) as inbox:
             exchange.on_close(inbox.leave)
+            inbox.endless = True
             name = after.rpartition(".")[0] or self._sessions.name(context.route, inbox)
             await self._follow(exchange, inbox, name)
 

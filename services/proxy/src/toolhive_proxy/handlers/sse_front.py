@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-from toolhive_common.mcp.jsonrpc import Code, Response as JsonResponse, classify, is_id, parse
+from toolhive_common.mcp.jsonrpc import Code, classify, is_id, parse
+from toolhive_common.mcp.jsonrpc import Response as JsonResponse
 from toolhive_common.mcp.port import Note, Verb
 from toolhive_proxy.decisions.answers import rewritten
 from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
@@ -61,6 +62,7 @@ class SseFront:
         try:
             async with self._sessions.ask(context.route, Verb.ATTACH, session=session, streams=True) as inbox:
                 exchange.on_close(inbox.leave)
+                inbox.endless = True
                 await self._follow(exchange, context, inbox, session)
         finally:
             del self._rewrites[session]

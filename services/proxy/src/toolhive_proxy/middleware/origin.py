@@ -32,12 +32,8 @@ class OriginCheck:
 
     def check(self, request: Request, allowed: tuple[str, ...] = ()) -> Response | None:
         """Refuse a request, or let it pass."""
-        host = origin = b""
-        for name, value in request.headers:
-            if name == b"host":
-                host = value
-            elif name == b"origin":
-                origin = value
+        named = dict(request.headers)
+        host, origin = named.get(b"host", b""), named.get(b"origin", b"")
         problem = self._hosts(host)
         if not problem and origin:
             problem = refuse_origin(self._rule, origin.decode("latin-1"), also=allowed)

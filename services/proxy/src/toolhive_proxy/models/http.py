@@ -53,7 +53,7 @@ class RequestHead:
     """``X-Request-Id`` as the client gave it; empty when absent."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would make each three times as dear; nobody changes one
 class Response:
     """An answer that is whole."""
 
@@ -139,7 +139,7 @@ class Exchange(Protocol):
         ...
 
     def on_close(self, callback: Callable[[], None]) -> None:
-        """Call this when the client leaves before the answer is whole."""
+        """Call this when the client leaves before the answer is whole. The last one given is called."""
         ...
 
     def on_pressure(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:

@@ -17,7 +17,7 @@ class Kind(Enum):
     RESPONSE = "response"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would make each three times as dear; nobody changes one
 class Message:
     """One message. Of a response, which may be large, nothing is kept but its bytes."""
 

@@ -10,38 +10,54 @@ from http import HTTPStatus
 
 from toolhive_proxy.models.http import Header
 from toolhive_proxy.protocol.fields import is_field_block
+from toolhive_proxy.protocol.headers import end_to_end
 
-__all__ = ["header_lines", "status_and_headers"]
+__all__ = ["HeadMemory", "status_and_headers"]
 
 _REMEMBERED = 256
 """Heads that are remembered."""
 _LARGEST = 4096
 """Bytes of a head that is remembered: the memory must have a bound."""
-_memory: dict[tuple[Header, ...], bytes] = {}
+
+
+class HeadMemory:
+    """Writes headers, and remembers how.
+
+    Parameters
+    ----------
+    without
+        Names in lower case that are not passed on, besides those about the connection; ``None`` writes all.
+    """
+
+    def __init__(self, without: frozenset[bytes] | None = None) -> None:
+        self._without = without
+        self._lines: dict[tuple[Header, ...], bytes] = {}
+
+    def lines(self, headers: Sequence[Header]) -> bytes:
+        """Write headers, each with its CR LF.
+
+        Raises
+        ------
+        ValueError
+            One of them cannot be written: it would end its own line.
+        """
+        key = tuple(headers)
+        lines = self._lines.get(key)
+        if lines is None:
+            lines = _written(key if self._without is None else end_to_end(key, without=self._without))
+            if len(lines) <= _LARGEST:
+                if len(self._lines) >= _REMEMBERED:
+                    self._lines.clear()
+                self._lines[key] = lines
+        return lines
+
+
+_answers = HeadMemory()
 
 
 def status_and_headers(status: int, headers: Sequence[Header]) -> bytes:
     """Begin the head of a response, up to the headers that frame its body."""
-    return _status_line(status) + header_lines(headers)
-
-
-def header_lines(headers: Sequence[Header]) -> bytes:
-    """Write headers, each with its CR LF.
-
-    Raises
-    ------
-    ValueError
-        One of them cannot be written: it would end its own line.
-    """
-    key = tuple(headers)
-    lines = _memory.get(key)
-    if lines is None:
-        lines = _written(key)
-        if len(lines) <= _LARGEST:
-            if len(_memory) >= _REMEMBERED:
-                _memory.clear()
-            _memory[key] = lines
-    return lines
+    return _status_line(status) + _answers.lines(headers)
 
 
 @lru_cache(maxsize=64)
@@ -53,7 +69,7 @@ def _status_line(status: int) -> bytes:
     return f"HTTP/1.1 {int(status)} {phrase}\r\n".encode("latin-1")
 
 
-def _written(headers: tuple[Header, ...]) -> bytes:
+def _written(headers: Sequence[Header]) -> bytes:
     block = b"".join([name + b": " + value + b"\r\n" for name, value in headers])
     if not is_field_block(block) or block.count(b"\n") != len(headers):
         raise ValueError("a header holds a character that would end its line")

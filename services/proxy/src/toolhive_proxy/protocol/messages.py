@@ -14,6 +14,7 @@ from toolhive_proxy.models.messages import Batch, Invalid, Kind, Message
 __all__ = ["ids_within", "read_client", "read_server"]
 
 _ID_IN_TEXT = re.compile(rb'"id"\s*:\s*(-?\d{1,18}\b|"[^"\\]{0,200}")')
+_PLAIN_IDS = frozenset({int, str})
 _END = 1024
 """Bytes at each end of a message where its id is looked for: nobody writes it into the middle."""
 
@@ -24,6 +25,8 @@ def read_client(data: bytes) -> Message | Batch | Invalid:
         value = jsonrpc.parse(data)
     except ValueError as error:
         return Invalid(str(error), is_json=False)
+    if type(value) is dict and (call := _plain_request(value, data)) is not None:
+        return call
     if isinstance(value, list):
         return _batch(value, data)
     return _client_message(value, data)
@@ -45,6 +48,16 @@ def _client_message(value: Any, data: bytes) -> Message | Invalid:
     if isinstance(value, dict) and "error" in value and "method" not in value and value.get("id") is None:
         return Message(Kind.RESPONSE, "", None, None, data, is_error=True)  # to a request that it could not read
     return _message(value, data)
+
+
+def _plain_request(value: dict[str, Any], data: bytes) -> Message | None:
+    """Read a request without any fault, the quick way: it is what nearly every body is. ``None`` = look closer."""
+    method, request_id, params = value.get("method"), value.get("id"), value.get("params")
+    if value.get("jsonrpc") != "2.0" or type(method) is not str or type(request_id) not in _PLAIN_IDS:
+        return None
+    if params is None or type(params) is dict:
+        return Message(Kind.REQUEST, method, request_id, params, data)
+    return None
 
 
 def _fault(value: dict[str, Any]) -> str:

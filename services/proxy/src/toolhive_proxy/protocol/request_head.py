@@ -17,6 +17,8 @@ MAX_HEAD = 64 * 1024
 """Bytes of a request's head."""
 MAX_TARGET = 8 * 1024
 """Bytes of a request's path and query."""
+_AROUND_TARGET = 40
+"""Bytes of a request line besides its target, at most."""
 
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) ([\x21-\x7e]++) HTTP/(\d)\.(\d)")
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~%]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
@@ -38,8 +40,8 @@ def check_partial_head(data: bytes) -> None:
         raise HttpRefusedError(400, "the request does not begin with an HTTP method; is it TLS on a plain port?")
     if _BARE.search(data):
         raise HttpRefusedError(400, "a line of the request's head does not end with CR LF")
-    if len(data) > MAX_TARGET + 40 and b"\r\n" not in data[2:]:
-        raise HttpRefusedError(414, f"the request's address is longer than {MAX_TARGET} bytes")
+    if len(data) > MAX_TARGET + _AROUND_TARGET and b"\r\n" not in data[2:]:
+        raise _address_too_long()
     if len(data) > MAX_HEAD:
         raise _too_large()
 
@@ -87,8 +89,14 @@ def _too_large() -> HttpRefusedError:
     return HttpRefusedError(431, f"the request's head is larger than {MAX_HEAD} bytes; send fewer or shorter headers")
 
 
+def _address_too_long() -> HttpRefusedError:
+    return HttpRefusedError(414, f"the request's address is longer than {MAX_TARGET} bytes")
+
+
 def _read_line(line: bytes) -> tuple[str, bytes, bool]:
     """Method, target, and whether it is HTTP/1.0."""
+    if len(line) > MAX_TARGET + _AROUND_TARGET:
+        raise _address_too_long()
     found = _REQUEST_LINE.fullmatch(line)
     if found is None:
         raise HttpRefusedError(400, "the request line is not `METHOD /path HTTP/1.1`")
@@ -96,7 +104,7 @@ def _read_line(line: bytes) -> tuple[str, bytes, bool]:
     if major != b"1":
         raise HttpRefusedError(505, "this server speaks HTTP/1.1")
     if len(target) > MAX_TARGET:
-        raise HttpRefusedError(414, f"the request's address is longer than {MAX_TARGET} bytes")
+        raise _address_too_long()
     return method.decode(), target, minor == b"0"
 
 

@@ -26,12 +26,16 @@ class SseEvent:
     """Milliseconds."""
 
 
-def encode_event(data: bytes, *, event: bytes = b"message", event_id: str = "") -> bytes:
+def encode_event(
+    data: bytes, *, event: bytes = b"message", event_id: str | None = None, retry: int | None = None
+) -> bytes:
     """Write one event. Line ends in the data part it into lines, as the format asks."""
     if b"\n" in data or b"\r" in data:
         data = b"\ndata: ".join(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"))
-    first = b"id: " + event_id.encode() + b"\n" if event_id else b""
-    return first + b"event: " + event + b"\ndata: " + data + b"\n\n"
+    rest = b"" if event_id is None else b"id: " + event_id.encode() + b"\n"
+    if retry is not None:
+        rest += b"retry: %d\n" % retry
+    return b"event: " + event + b"\n" + rest + b"data: " + data + b"\n\n"
 
 
 def encode_priming(event_id: str, *, retry: int) -> bytes:

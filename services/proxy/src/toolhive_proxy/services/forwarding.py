@@ -11,7 +11,8 @@ from toolhive_proxy.models.messages import Message
 from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.models.routes import Route
 from toolhive_proxy.models.upstream import ResponseHead, ResponseSink, Sending, UpstreamRequest, UpstreamTrouble
-from toolhive_proxy.protocol.headers import SESSION_ID, end_to_end
+from toolhive_proxy.protocol.headers import SESSION_ID
+from toolhive_proxy.protocol.heads import HeadMemory
 from toolhive_proxy.services.event_teller import EventTeller
 
 __all__ = ["Forwarding"]
@@ -29,6 +30,8 @@ class Forwarding:
     def __init__(self, http: UpstreamHttp, teller: EventTeller) -> None:
         self._http = http
         self._teller = teller
+        self._plain = HeadMemory(_OURS)
+        self._readable = HeadMemory(_READABLE)
 
     def send(self, context: RequestContext, correlation_id: str, sink: ResponseSink) -> Sending:
         """Send a request on; the sink is told what comes of it.
@@ -42,12 +45,12 @@ class Forwarding:
         if origin is None:
             raise UpstreamError(UpstreamTrouble.UNREACHABLE, "it has no address")
         request = context.request
-        headers = end_to_end(context.headers, without=_READABLE if context.rewrites else _OURS)
+        memory = self._readable if context.rewrites else self._plain
         message = context.message if isinstance(context.message, Message) else None
         upstream = UpstreamRequest(
             request.method,
             f"{_PATH}?{request.query}" if request.query else _PATH,
-            headers,
+            memory.lines(context.headers),
             correlation_id,
             message.data if message is not None else request.body,
             safe=is_safe_to_repeat(request.method, message),

@@ -44,6 +44,8 @@ class Inbox:
         """Whether the other side says nothing more."""
         self.cut_off = False
         """Whether the client did not read, and lost what waited."""
+        self.endless = False
+        """Whether it may stay open for as long as its client likes."""
         self.left = False
         """Whether the client is gone."""
         self.unwanted = False
@@ -181,6 +183,13 @@ class Inboxes:
         """End one with an error."""
         if (inbox := self._open.get(number)) is not None:
             inbox.fail(code, text)
+
+    def end_endless(self) -> None:
+        """End those that would never end by themselves: the proxy stops."""
+        for inbox in self:
+            if inbox.endless:
+                inbox.put(FromBroker(Note.DONE, inbox.number))
+                inbox.cut_off = True
 
     def fail_all(self, code: RefusalCode, text: str, *, where: Callable[[Inbox], bool]) -> None:
         """End those with an error that ``where`` holds for."""

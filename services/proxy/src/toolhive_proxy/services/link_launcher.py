@@ -41,9 +41,7 @@ class LinkLauncher:
             raise LinkBrokenError("the server has no address")
         if route.transport is Transport.STREAMABLE_HTTP:
             return StreamablePeer(self._http, route.origin, "/mcp", [], max_message=self._max_message)
-        peer = SsePeer(
-            self._http, route.origin, "/sse", [], max_event=self._max_message, patience=self._patience
-        )
+        peer = SsePeer(self._http, route.origin, "/sse", [], max_event=self._max_message, patience=self._patience)
         await peer.open()
         return peer
 

@@ -31,9 +31,7 @@ class Ports:
         Makes the keeper of the sessions of a server that this proxy connects to itself.
     """
 
-    def __init__(
-        self, stdio: StdioPorts | None, inboxes: Inboxes, make_local: Callable[[Route], LocalPort]
-    ) -> None:
+    def __init__(self, stdio: StdioPorts | None, inboxes: Inboxes, make_local: Callable[[Route], LocalPort]) -> None:
         self._stdio = stdio
         self._inboxes = inboxes
         self._make_local = make_local
@@ -110,11 +108,7 @@ class Ports:
 
     def nats_lost(self) -> None:
         """Fail all that waits for an agent: the way of the answers is gone."""
-        self._inboxes.fail_all(RefusalCode.SERVER_UNAVAILABLE, _NATS_LOST, where=lambda inbox: self._is_remote(inbox))
-
-    def undeliverable(self, stream: int, text: str) -> None:
-        """Fail what nobody took."""
-        self._inboxes.fail(stream, RefusalCode.SERVER_UNAVAILABLE, text)
+        self._inboxes.fail_all(RefusalCode.SERVER_UNAVAILABLE, _NATS_LOST, where=self._is_remote)
 
     def _is_remote(self, inbox: Inbox) -> bool:
         return inbox.key in self._remote

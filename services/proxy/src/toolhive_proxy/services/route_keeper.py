@@ -12,12 +12,11 @@ from toolhive_proxy.decisions.routing_table import Came, Change, Went
 from toolhive_proxy.models.routes import Lookup, Route
 from toolhive_proxy.services.directory import Directory
 from toolhive_proxy.services.event_teller import EventTeller
-from toolhive_proxy.services.session_store import SessionStore
+from toolhive_proxy.services.ports import Ports
 
 __all__ = ["RouteKeeper"]
 
 _log = structlog.get_logger(__name__)
-_NATS_LOST = "the connection to NATS, which carries the server's messages, was lost; call again"
 _FLUSH = 2.0
 """Seconds for the last events, when the proxy stops."""
 
@@ -25,16 +24,14 @@ _FLUSH = 2.0
 class RouteKeeper:
     """Runs everything that goes on besides requests."""
 
-    def __init__(
-        self, bus: Bus, directory: Directory, store: SessionStore, teller: EventTeller, http: UpstreamHttp
-    ) -> None:
+    def __init__(self, bus: Bus, directory: Directory, ports: Ports, teller: EventTeller, http: UpstreamHttp) -> None:
         self._bus = bus
         self._directory = directory
-        self._store = store
+        self._ports = ports
         self._teller = teller
         self._http = http
         directory.tell(self._on_change)
-        directory.tell(store.on_change)
+        directory.tell(ports.on_change)
 
     async def run(self) -> None:
         """Go on for ever. If any part fails, all end: a proxy that looks alive and is blind would be worse."""
@@ -43,19 +40,14 @@ class RouteKeeper:
                 self._directory.watch_desired(),
                 self._directory.watch_observed(),
                 self._teller.run(),
-                self._store.run_reaper(),
-                self._store.run_janitor(),
+                self._ports.run(),
                 self._watch_bus(),
             ):
                 tasks.create_task(part)
 
-    def end_streams(self) -> None:
-        """End the GET streams, which would never end by themselves."""
-        self._store.close_listeners()
-
     async def farewell(self) -> None:
-        """End all sessions, and tell that nothing is served here any more. `run` must still be running."""
-        await self._store.end_all("the proxy stops")
+        """End our own sessions, and tell that nothing is served here any more. `run` must still be running."""
+        await self._ports.goodbye()
         for found in self._directory.table.values():
             if isinstance(found, Route):
                 self._teller.route(EventType.PROXY_STOPPED, found)
@@ -78,4 +70,4 @@ class RouteKeeper:
         while True:
             await self._bus.wait_connected()
             await self._bus.wait_disconnected()
-            self._store.fail_stdio(_NATS_LOST)
+            self._ports.nats_lost()

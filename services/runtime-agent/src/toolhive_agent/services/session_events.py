@@ -47,4 +47,8 @@ class SessionEvents:
             client=client,
         )
         event_id = uuid.uuid4().hex
-        self._reporter.tell(LifecycleEvent.about(event_type, data, event_id=event_id, source=self._source, time=self._now(), correlation_id=""))
+        self._reporter.tell(
+            LifecycleEvent.about(
+                event_type, data, event_id=event_id, source=self._source, time=self._now(), correlation_id=""
+            )
+        )
