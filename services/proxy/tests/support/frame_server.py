@@ -1,4 +1,4 @@
-"""The agent's side of a stdio server, played by the test: the real keeper of sessions, and a server of a few lines."""
+"""The agent's side of a stdio server, played by the test: the real keeper of sessions, a server of a few lines."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -99,7 +99,7 @@ class FrameServer:
         self._channel = FrameChannel(bus)
         self._key = key
         self.server = ScriptedServer()
-        self.closed: asyncio.Queue[str] = asyncio.Queue()
+        self.ended: asyncio.Queue[str] = asyncio.Queue()
         self.host = SessionHost(key.name, Policy(probe_patience=0.5), self, self, tick=0.1)
         self._edges = EdgeWatch(bus, self.host.edge_gone)
         self._tasks: list[asyncio.Task[None]] = []
@@ -138,7 +138,7 @@ class FrameServer:
         return
 
     def session_closed(self, session: str, client: str, reason: str) -> None:
-        self.closed.put_nowait(session)
+        self.ended.put_nowait(session)
 
     def shook(self, handshake: Handshake) -> None:
         return
