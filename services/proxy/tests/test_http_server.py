@@ -145,6 +145,8 @@ async def client() -> AsyncIterator[Client]:
         pytest.param(CHUNKED + b"1;" + b"x" * 600, 400, id="chunk extension without end"),
         pytest.param(CHUNKED + b"1;\0\r\na\r\n", 400, id="NUL in a chunk extension"),
         pytest.param(CHUNKED + b"0\r\nbad trailer\r\n\r\n", 400, id="bad trailer"),
+        pytest.param(CHUNKED + b"0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, id="framing in a trailer"),
+        pytest.param(CHUNKED + b"1;a?b\r\na\r\n", 400, id="malformed chunk extension"),
         pytest.param(CHUNKED + b"0\r\n" + b"X: y\r\n" * 3000, 400, id="trailers without end"),
         pytest.param(CHUNKED + b"1" * 20 + b"\r\n", 400, id="chunk of absurd size"),
         pytest.param(b"GET /x HTTP/1.1\r\nHost: a\r\nExpect: cookies\r\n\r\n", 417, id="expects something else"),

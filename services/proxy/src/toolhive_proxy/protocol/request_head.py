@@ -101,7 +101,7 @@ def _read_line(line: bytes) -> tuple[str, bytes, bool]:
     if found is None:
         raise HttpRefusedError(400, "the request line is not `METHOD /path HTTP/1.1`")
     method, target, major, minor = found.groups()
-    if major != b"1":
+    if major != b"1" or minor not in b"01":
         raise HttpRefusedError(505, "this server speaks HTTP/1.1")
     if len(target) > MAX_TARGET:
         raise _address_too_long()
