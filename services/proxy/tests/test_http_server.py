@@ -108,6 +108,7 @@ async def client() -> AsyncIterator[Client]:
         pytest.param(b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 400, id="tunnel"),
         pytest.param(b"GET http://b/x HTTP/1.1\r\nHost: a\r\n\r\n", 400, id="whole address of another host"),
         pytest.param(b"GET ftp://a/x HTTP/1.1\r\nHost: a\r\n\r\n", 400, id="whole address of another scheme"),
+        pytest.param(b"GET http HTTP/1.0\r\n\r\n", 400, id="scheme without an address"),
         pytest.param(b"GET /x#y HTTP/1.1\r\nHost: a\r\n\r\n", 400, id="fragment"),
         pytest.param(b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400, id="bad escape"),
         pytest.param(b"GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n", 400, id="escaped NUL"),

@@ -113,7 +113,8 @@ def _read_target(target: bytes, host: bytes) -> tuple[str, str]:
     if not target.startswith(b"/"):
         scheme, _, rest = target.partition(b"://")
         authority, slash, path = rest.partition(b"/")
-        if scheme.lower() not in {b"http", b"https"} or authority.lower() != host.lower():
+        agrees = authority and authority.lower() == host.lower()
+        if scheme.lower() not in {b"http", b"https"} or not agrees:
             raise HttpRefusedError(400, "the request's address must be a path, or agree with the Host header")
         target = slash + path or b"/"
     path, _, query = target.partition(b"?")
