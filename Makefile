@@ -71,6 +71,19 @@ check: setup ## Format, lint, types, layers, generated files and unit tests; und
 test: ## Everything: set up what the tests need, and run them all
 	@scripts/test
 
+FUZZ_SECONDS ?= 20
+FUZZER := .cache/atheris
+
+$(FUZZER): $(UV)
+	@$(UV) pip install --quiet --native-tls --python .venv --no-deps --target $@ atheris==3.0.0
+
+.PHONY: fuzz
+fuzz: setup $(FUZZER) ## Look for bytes that break the proxy's parsers, FUZZ_SECONDS for each; needs Python 3.11 to 3.13
+	@for target in request response sse; do \
+	  $(STEP) "fuzz $$target" env PYTHONPATH=$(FUZZER) $(BIN)/python services/proxy/tests/fuzz/run.py $$target \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -verbosity=0 -artifact_prefix=.cache/fuzz- || exit 1; \
+	done
+
 .PHONY: images
 images: ## Build the images of the stack; what has not changed is not built again
 	@scripts/ensure-engine

@@ -1,1 +1,1 @@
-"""The ways out: NATS and HTTP servers, one file each. They translate and never decide."""
+"""The doors: clients' sockets, NATS and HTTP servers, one file each. They translate and never decide."""

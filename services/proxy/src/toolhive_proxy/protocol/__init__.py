@@ -1,1 +1,1 @@
-"""Wire formats of MCP: bytes in, values out, and back. No I/O, no clock, no logging, no policy."""
+"""Wire formats of HTTP and MCP: bytes in, values out, and back. No I/O, no clock, no logging, no policy."""

@@ -3,14 +3,20 @@
 import re
 from enum import Enum
 
-from toolhive_proxy.protocol.fields import is_field_block
+from toolhive_proxy.protocol.fields import is_field_block, parse_fields
 
 __all__ = ["ChunkError", "ChunkReader", "encode_chunk"]
 
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED = rb'"[\t\x20\x21\x23-\x5b\x5d-\x7e]*"'
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;%b(?:=(?:%b|%b))?)*" % (_TOKEN, _TOKEN, _QUOTED))
 _MAX_LINE = 512
 """Bytes of a line with a chunk's size: extensions mean nothing to anybody and must not cost anything."""
 _MAX_TRAILER = 8 * 1024
+_NEVER_TRAILERS = frozenset(
+    {b"transfer-encoding", b"content-length", b"host", b"connection", b"upgrade", b"expect", b"trailer"}
+)
+"""Some servers obey these even behind the body, and would then read on where we have ended."""
 
 
 class ChunkError(Exception):
@@ -97,6 +103,8 @@ class ChunkReader:
         elif not line:
             if not is_field_block(self._trailer):
                 raise ChunkError("a trailer is malformed")
+            if any(name in _NEVER_TRAILERS for name, _ in parse_fields(self._trailer)):
+                raise ChunkError("a trailer frames or routes a message, which only a header may")
             self._part = _Part.DONE
         else:
             self._trailer += line + b"\r\n"

@@ -101,7 +101,7 @@ def _read_line(line: bytes) -> tuple[str, bytes, bool]:
     if found is None:
         raise HttpRefusedError(400, "the request line is not `METHOD /path HTTP/1.1`")
     method, target, major, minor = found.groups()
-    if major != b"1":
+    if major != b"1" or minor not in b"01":
         raise HttpRefusedError(505, "this server speaks HTTP/1.1")
     if len(target) > MAX_TARGET:
         raise _address_too_long()
@@ -113,7 +113,8 @@ def _read_target(target: bytes, host: bytes) -> tuple[str, str]:
     if not target.startswith(b"/"):
         scheme, _, rest = target.partition(b"://")
         authority, slash, path = rest.partition(b"/")
-        if scheme.lower() not in {b"http", b"https"} or authority.lower() != host.lower():
+        agrees = authority and authority.lower() == host.lower()
+        if scheme.lower() not in {b"http", b"https"} or not agrees:
             raise HttpRefusedError(400, "the request's address must be a path, or agree with the Host header")
         target = slash + path or b"/"
     path, _, query = target.partition(b"?")
