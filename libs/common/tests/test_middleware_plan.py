@@ -11,6 +11,7 @@ from toolhive_common.middleware.parts import (
     InvalidMiddlewareError,
     OriginCheck,
     PartName,
+    Plain,
     ToolRules,
     UnsupportedPartsError,
 )
@@ -43,7 +44,12 @@ def links(*types: str) -> list[dict[str, Any]]:
 
 
 def test_a_plain_run_config_has_limits_and_knows_its_callers_by_the_system() -> None:
-    assert plan_middleware(a_run_config()) == (BodyLimit(), OriginCheck(), Authentication())
+    assert plan_middleware(a_run_config()) == (
+        BodyLimit(),
+        OriginCheck(),
+        Authentication(),
+        Plain(PartName.PARSER),
+    )
 
 
 def test_settings_become_parts_in_the_order_of_the_operator() -> None:
@@ -53,11 +59,19 @@ def test_settings_become_parts_in_the_order_of_the_operator() -> None:
         header_forward={"add_plaintext_headers": {"X-Key": "k"}},
         allowed_origins=["https://app.example.com"],
     )
-    assert names(config) == ["bodylimit", "origin", "auth", "tool-filter", "tool-call-filter", "header-forward"]
+    assert names(config) == [
+        "bodylimit",
+        "origin",
+        "auth",
+        "mcp-parser",
+        "tool-filter",
+        "tool-call-filter",
+        "header-forward",
+    ]
     plan = plan_middleware(config)
     assert plan[1] == OriginCheck(("https://app.example.com",))
     assert plan[2] == Authentication(OidcConfig(issuer="https://issuer.example.com", audience="mcp"))
-    assert plan[3] == ToolRules(PartName.TOOL_FILTER, frozenset({"a"}), {})
+    assert plan[4] == ToolRules(PartName.TOOL_FILTER, frozenset({"a"}), {})
     assert plan[-1] == HeaderForwarding((("x-key", "k"),))
 
 
@@ -82,6 +96,7 @@ def test_the_order_of_a_chain_is_its_own_where_it_is_safe() -> None:
         "origin",
         "auth",
         "strip-auth",
+        "mcp-parser",
         "header-forward",
         "tool-call-filter",
         "tool-filter",
@@ -165,6 +180,8 @@ def test_a_part_that_does_not_exist_is_refused_by_name(part: str, changes: dict[
         ("cannot be a header's name", {"header_forward": {"add_plaintext_headers": {"a b": "hunter2"}}}),
         ("no header may hold", {"header_forward": {"add_plaintext_headers": {"X": "hunter2\r\nY: z"}}}),
         ("given twice", {"header_forward": {"add_plaintext_headers": {"X": "hunter2", "x": "hunter2"}}}),
+        ("Issuer is no https URL", {"oidc_config": {"Issuer": "http://issuer.example.com"}}),
+        ("JWKSURL is no https URL", {"oidc_config": {"JWKSURL": "ftp://hunter2"}}),
         ("'bodylimit'", {"middleware_configs": [{"type": "bodylimit", "parameters": {"max_bytes": "hunter2"}}]}),
     ],
 )

@@ -18,6 +18,7 @@ from toolhive_common.middleware.parts import (
     OriginCheck,
     Part,
     PartName,
+    Plain,
     UnsupportedPartsError,
 )
 from toolhive_common.middleware.reading import (
@@ -92,7 +93,12 @@ def plan_middleware(config: RunConfig) -> tuple[Part, ...]:
 def _from_settings(config: RunConfig) -> tuple[Part, ...]:
     """Read the parts' own settings, in the order of ToolHive's operator."""
     oidc = read_model(OidcConfig, "oidc_config", config.oidc_config) if config.oidc_config else None
-    parts: list[Part] = [BodyLimit(), OriginCheck(config.allowed_origins), read_authentication("oidc_config", oidc)]
+    parts: list[Part] = [
+        BodyLimit(),
+        OriginCheck(config.allowed_origins),
+        read_authentication("oidc_config", oidc),
+        Plain(PartName.PARSER),  # also where a chain leaves it out: what comes after it needs to know the message
+    ]
     if config.tools_filter or config.tools_override:
         parts += [
             read_tool_rules("tools_override", name, config.tools_filter, config.tools_override)

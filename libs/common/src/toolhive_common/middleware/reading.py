@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -153,9 +154,27 @@ def read_authentication(where: str, oidc: OidcConfig | None) -> Authentication:
         raise InvalidMiddlewareError(
             where, "nothing says who issues tokens; give Issuer, JWKSURL or IntrospectionURL, or leave all of it out"
         )
+    for key, url in (
+        ("Issuer", oidc.issuer),
+        ("JWKSURL", oidc.jwks_url),
+        ("IntrospectionURL", oidc.introspection_url),
+    ):
+        if url and not _is_provider_url(url, allow_http=oidc.insecure_allow_http):
+            raise InvalidMiddlewareError(
+                where, f"{key} is no https URL; correct it, or set InsecureAllowHTTP for a test over http"
+            )
     if any(own in oidc.introspection_url for own in _OWN_INTROSPECTION):
         raise UnsupportedPartsError((f"{where}: the introspection of Google and GitHub, which is not RFC 7662",))
     return Authentication(oidc)
+
+
+def _is_provider_url(url: str, *, allow_http: bool) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    is_plain = url.isascii() and url.isprintable() and " " not in url and "@" not in parts.netloc
+    return is_plain and bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and allow_http))
 
 
 def read_tool_rules(
