@@ -78,5 +78,5 @@ class KeyStore:
                 self._fetched = self._now()
             except ProviderError as error:
                 _log.warning("no keys from the identity provider", cause=error.message, kept=len(self.keys or ()))
-            finally:
-                self._tried = self._now()
+            # Not when the caller was cancelled: those who wait behind it are to ask themselves.
+            self._tried = self._now()
