@@ -248,6 +248,14 @@ async def test_those_who_come_while_keys_are_asked_for_wait_for_the_same_answer(
     assert store.keys == (key("a"),)
 
 
+def kept(store: KeyStore) -> tuple[VerificationKey, ...] | None:
+    return store.keys
+
+
+def states(store: KeyStore) -> tuple[bool, bool]:
+    return store.is_fresh, store.may_fetch
+
+
 async def test_keys_get_old_and_then_too_old() -> None:
     clock = Clock()
     good = True
@@ -258,14 +266,14 @@ async def test_keys_get_old_and_then_too_old() -> None:
         return (key("a"),)
 
     store = KeyStore(fetch, clock, KeyTimes(fresh=10, stale=100, pause=5))
-    assert store.keys is None
+    assert kept(store) is None
     await store.fetch()
-    assert (store.is_fresh, store.may_fetch) == (True, False)
+    assert states(store) == (True, False)
     good = False
     clock.now += 50
-    assert (store.is_fresh, store.may_fetch) == (False, True)
+    assert states(store) == (False, True)
     await store.fetch()
-    assert store.keys == (key("a"),)
-    assert not store.may_fetch, "who does not answer is left in peace too"
+    assert kept(store) == (key("a"),)
+    assert states(store) == (False, False), "who does not answer is left in peace too"
     clock.now += 51
-    assert store.keys is None
+    assert kept(store) is None

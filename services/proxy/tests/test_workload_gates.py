@@ -12,13 +12,13 @@ from toolhive_common.middleware.parts import Part, PartName
 from toolhive_common.schemas.runconfig import RunConfig
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_common.testing.factories import a_run_config
-from toolhive_proxy.adapters.prometheus import write_page
+from toolhive_proxy.decisions.method_kind import method_kind
 from toolhive_proxy.decisions.proxy_headers import endpoint_url
 from toolhive_proxy.middleware.workload_gates import GateSettings, WorkloadGates, oidc_of
 from toolhive_proxy.models.gates import Gate, RequestContext
 from toolhive_proxy.models.http import Header, Request, Response
 from toolhive_proxy.models.routes import Route
-from toolhive_proxy.services.metrics import BUCKETS, Metrics, method_kind
+from toolhive_proxy.services.metrics import Metrics
 
 LABELS = ["server", "mcp_method", "status_code", "outcome", "trouble", "le", "version", "major", "minor"]
 OIDC = {"Issuer": "https://issuer.example.com", "Audience": "mcp"}
@@ -184,7 +184,7 @@ def test_nothing_that_a_header_says_leaves_the_line(prefix: bytes, host: bytes, 
 
 
 def test_the_page_of_numbers_says_what_happened() -> None:
-    metrics = Metrics(lambda numbers: write_page(numbers, BUCKETS))
+    metrics = Metrics()
     time = metrics.of("time")
     assert metrics.of("time") is time
     for seconds in (0.0005, 0.3, 100):

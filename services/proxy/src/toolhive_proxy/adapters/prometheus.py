@@ -1,53 +1,31 @@
 """Writes numbers as the page that Prometheus reads."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
-from typing import Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-__all__ = ["CONTENT_TYPE", "WorkloadNumbers", "write_page"]
+from toolhive_proxy.models.metrics import BUCKETS, WorkloadMetrics
+
+__all__ = ["CONTENT_TYPE", "write_page"]
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
-class WorkloadNumbers(Protocol):
-    """What is told of a workload."""
-
-    requests: Mapping[tuple[str, int], int]
-    durations: Sequence[int]
-    duration_sum: float
-    in_flight: int
-    bytes_in: int
-    bytes_out: int
-    sessions: int
-    upstream_failures: Mapping[str, int]
-    tokens: Mapping[str, int]
-
-
-Numbers = Iterable[tuple[str, WorkloadNumbers]]
-
-
-def write_page(numbers: Numbers, buckets: Sequence[float]) -> bytes:
-    """Write the numbers of all workloads, and of the process.
-
-    Parameters
-    ----------
-    buckets
-        Upper ends of the durations in seconds; each workload has one more number than these, for what lasted longer.
-    """
+def write_page(workloads: Mapping[str, WorkloadMetrics]) -> bytes:
+    """Write the numbers of all workloads, and of the process."""
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
-    registry.register(_Workloads(numbers, buckets))
+    registry.register(_Workloads(workloads))
     return generate_latest(registry)
 
 
 class _Workloads(Collector):
-    def __init__(self, numbers: Numbers, buckets: Sequence[float]) -> None:
-        self._numbers = list(numbers)
-        self._ends = [*(f"{end:g}" for end in buckets), "+Inf"]
+    def __init__(self, workloads: Mapping[str, WorkloadMetrics]) -> None:
+        self._numbers = sorted(workloads.items())
+        self._ends = [*(f"{end:g}" for end in BUCKETS), "+Inf"]
 
     def describe(self) -> Iterator[Metric]:
         """Say nothing beforehand: the registry is made for one page."""
