@@ -39,6 +39,10 @@ class Settings(BaseSettings):
 
     proxy_max_sessions: int = Field(default=1000, gt=0)
     """Sessions of one workload that are open at once."""
+    proxy_metrics_port: int = Field(default=9464, ge=0, le=65535)
+    """Where Prometheus finds ``/metrics``; 0 = nowhere."""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """What the proxy shows to ask an identity provider about tokens, where a RunConfig has none."""
 
     @property
     def request_timeout(self) -> timedelta:

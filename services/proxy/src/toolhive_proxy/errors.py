@@ -9,16 +9,20 @@ ToolHiveError
   SlowClientError     a client does not read
   ClientLeftError     a client is gone
   SessionsFullError   a workload has as many sessions as it may
+  ProviderError       an identity provider does not give what it is asked for
+  BadSignatureError   a token was not signed by whom it says
 """
 
 from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_proxy.models.upstream import UpstreamTrouble
 
 __all__ = [
+    "BadSignatureError",
     "ClientLeftError",
     "HttpRefusedError",
     "IdInUseError",
     "LinkBrokenError",
+    "ProviderError",
     "SessionsFullError",
     "SlowClientError",
     "StreamClosedError",
@@ -90,3 +94,20 @@ class ClientLeftError(ToolHiveError):
 
     def __init__(self) -> None:
         super().__init__(ErrorCode.INVALID_REQUEST, "the client left")
+
+
+class ProviderError(ToolHiveError):
+    """An identity provider does not give what it is asked for."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(
+            ErrorCode.SERVER_NOT_READY,
+            f"the identity provider's {url.partition('?')[0][:300]!r} cannot be used: {problem}",
+        )
+
+
+class BadSignatureError(ToolHiveError):
+    """A token was not signed by whom it says. The token stands in no message."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.INVALID_REQUEST, "the token's signature is wrong")

@@ -1,0 +1,77 @@
+"""Lets through who proves to be somebody, and says to everybody else how to do so.
+
+The client's token goes on to a server in a container, as with ToolHive: it was issued for that server, which may look
+at it too. It does not go on to a server elsewhere, for which it was not issued, nor past the part ``strip-auth``.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from toolhive_proxy.decisions.challenges import Challenger
+from toolhive_proxy.decisions.token_rules import bearer_token, refuse_query
+from toolhive_proxy.models.gates import Gate, Identity, RequestContext
+from toolhive_proxy.models.http import Response
+from toolhive_proxy.models.tokens import ProviderDown, Refused, Verdict, Verified
+
+__all__ = ["Count", "Verify", "local_identity", "strip_credentials", "token_gate"]
+
+Verify = Callable[[str], Verdict | Awaitable[Verdict]]
+Count = Callable[[str], None]
+"""Counts a verification by its outcome."""
+
+_CREDENTIALS = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
+
+
+def local_identity(subject: str) -> Gate:
+    """Make the gate of a workload without authentication: everybody is the system's user."""
+    identity = Identity(subject)
+
+    def know(context: RequestContext) -> None:
+        context.identity = identity
+
+    return know
+
+
+def token_gate(verify: Verify, challenger: Challenger, count: Count, *, keep_token: bool) -> Gate:
+    """Make the gate of a workload with authentication.
+
+    Parameters
+    ----------
+    keep_token
+        Whether the server gets the token too.
+    """
+
+    def settle(context: RequestContext, verdict: Verdict) -> Response | None:
+        match verdict:
+            case Verified():
+                count("verified")
+                context.identity = verdict.identity
+                if not keep_token:
+                    strip_credentials(context)
+                return None
+            case Refused():
+                count(verdict.kind.value)
+                return challenger.refuse(verdict)
+            case ProviderDown():
+                count("provider_down")
+                return challenger.put_off(verdict)
+
+    async def settle_later(context: RequestContext, verdict: Awaitable[Verdict]) -> Response | None:
+        return settle(context, await verdict)
+
+    def check(context: RequestContext) -> Response | Awaitable[Response | None] | None:
+        request = context.request
+        refused = refuse_query(request.query)
+        token = refused or bearer_token(request.header(b"authorization"))
+        if isinstance(token, Refused):
+            return settle(context, token)
+        verdict = verify(token)
+        if isinstance(verdict, Verified | Refused | ProviderDown):
+            return settle(context, verdict)
+        return settle_later(context, verdict)
+
+    return check
+
+
+def strip_credentials(context: RequestContext) -> None:
+    """Keep the client's credentials from the server."""
+    context.headers = [header for header in context.headers if header[0] not in _CREDENTIALS]

@@ -1,0 +1,113 @@
+"""Shows clients the tools they may use under the names they shall have, and lets them call no other."""
+
+from dataclasses import replace
+from typing import Any
+
+from toolhive_common.mcp import jsonrpc
+from toolhive_common.middleware.parts import ToolRules
+from toolhive_proxy.decisions.tool_rules import ToolNames, decode_header, encode_header
+from toolhive_proxy.models.gates import Gate, RequestContext
+from toolhive_proxy.models.http import Header, Response
+from toolhive_proxy.models.messages import Batch, Message
+from toolhive_proxy.protocol.headers import accepts_json
+
+__all__ = ["tool_call_gate", "tool_list_gate"]
+
+_INVALID_PARAMS = -32602
+_NOT_FOUND = "tool not found"
+_NAME = b"mcp-name"
+_JSON: tuple[Header, ...] = ((b"content-type", b"application/json"),)
+
+
+def tool_list_gate(rules: ToolRules) -> Gate:
+    """Make the gate that has lists of tools rewritten.
+
+    A list may also come on a stream that a client takes up again, where nothing says what it answers to.
+    """
+    rewrite = ToolNames.of(rules).rewrite
+
+    def watch(context: RequestContext) -> None:
+        message = context.message
+        is_list = isinstance(message, Message) and message.method == "tools/list"
+        if is_list or isinstance(message, Batch) or (message is None and context.request.header(b"last-event-id")):
+            context.rewrites.append(rewrite)
+
+    return watch
+
+
+def tool_call_gate(rules: ToolRules) -> Gate:
+    """Make the gate that calls tools by the server's names, and refuses those that clients do not know of."""
+    names = ToolNames.of(rules)
+
+    def check(context: RequestContext) -> Response | None:
+        message = context.message
+        if isinstance(message, Message):
+            return _check_call(names, context, message) if message.method == "tools/call" else None
+        return _check_batch(names, context) if isinstance(message, Batch) else None
+
+    return check
+
+
+def _check_call(names: ToolNames, context: RequestContext, message: Message) -> Response | None:
+    shown = message.params.get("name") if message.params else None
+    if not isinstance(shown, str) or not shown:
+        return Response(400)
+    actual = names.actual_name(shown)
+    if actual is None:
+        if not accepts_json(context.request.header(b"accept")):
+            return Response(400)
+        body = jsonrpc.error_body(message.id, _INVALID_PARAMS, _NOT_FOUND)
+        return Response(200 if message.id is not None else 400, body, _JSON)
+    if actual != shown:
+        value = _renamed(jsonrpc.parse(message.data), actual)
+        context.message = replace(message, params=value["params"], data=jsonrpc.encode(value))
+        context.headers = [_renamed_header(header, shown, actual) for header in context.headers]
+    return None
+
+
+def _renamed(message: dict[str, Any], actual: str) -> dict[str, Any]:
+    return message | {"params": message["params"] | {"name": actual}}
+
+
+def _renamed_header(header: Header, shown: str, actual: str) -> Header:
+    """Let ``Mcp-Name`` follow the body. One that did not agree with it stays as it is: the server refuses it."""
+    if header[0] == _NAME and decode_header(header[1].decode("latin-1")) == shown:
+        return _NAME, encode_header(actual).encode("ascii")
+    return header
+
+
+def _check_batch(names: ToolNames, context: RequestContext) -> Response | None:
+    """Look at each member. One that is refused takes the others with it: half an answer would have to be invented."""
+    members: list[Any] = jsonrpc.parse(context.request.body)
+    calls = [_called(member) for member in members]
+    unknown = [bool(is_call and (not shown or names.actual_name(shown) is None)) for is_call, shown in calls]
+    if any(unknown):
+        return _refuse_batch(members, unknown)
+    renamed = [
+        _renamed(member, names.actual_name(shown) or shown) if is_call else member
+        for member, (is_call, shown) in zip(members, calls, strict=True)
+    ]
+    context.request.body = b"[" + b",".join(jsonrpc.encode(member) for member in renamed) + b"]"
+    return None
+
+
+def _called(member: object) -> tuple[bool, str]:
+    """Whether a member calls a tool, and which one; empty when it does not say."""
+    match member:
+        case {"method": "tools/call", "params": {"name": str(name)}}:
+            return True, name
+        case {"method": "tools/call"}:
+            return True, ""
+        case _:
+            return False, ""
+
+
+def _refuse_batch(members: list[Any], unknown: list[bool]) -> Response:
+    errors = []
+    for member, is_unknown in zip(members, unknown, strict=True):
+        request_id = member.get("id") if isinstance(member, dict) else None
+        if isinstance(member, dict) and "method" in member and jsonrpc.is_id(request_id):
+            text = _NOT_FOUND if is_unknown else "not done: another message of the batch was refused"
+            code = _INVALID_PARAMS if is_unknown else jsonrpc.Code.INVALID_REQUEST
+            errors.append(jsonrpc.error_body(request_id, code, text))
+    return Response(200, b"[" + b",".join(errors) + b"]", _JSON) if errors else Response(400)
