@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from toolhive_common.schemas.events import EVENT_DATA, ContainerStartedData, EventData, EventType, LifecycleEvent
 from toolhive_common.schemas.permissions import BUILTIN_PROFILES
-from toolhive_common.schemas.runconfig import RunConfig, Transport
+from toolhive_common.schemas.runconfig import RunConfig, StdioProcess, Transport
 from toolhive_common.schemas.workload import Workload, WorkloadStatus
 from toolhive_common.testing.factories import a_run_config
 
@@ -64,6 +64,13 @@ def test_a_file_ends_with_a_line_end_and_is_indented_by_two() -> None:
     assert text.startswith('{\n  "schema_version"')
     assert text.endswith("}\n")
     assert RunConfig.from_json(text) == a_run_config()
+
+
+def test_who_shares_a_stdio_process_is_written_only_when_somebody_chose() -> None:
+    assert "stdio_process" not in json.loads(a_run_config().to_json())
+    chosen = RunConfig.from_json(json.dumps(EXPORTED | {"stdio_process": "per-session"}))
+    assert chosen.stdio_process is StdioProcess.PER_SESSION
+    assert json.loads(chosen.to_json())["stdio_process"] == "per-session"
 
 
 def test_unknown_keys_are_passed_over() -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "ProxyMode",
     "RunConfig",
     "RuntimeConfig",
+    "StdioProcess",
     "ToolOverride",
     "Transport",
 ]
@@ -41,6 +42,15 @@ class ProxyMode(StrEnum):
 
     SSE = "sse"
     STREAMABLE_HTTP = "streamable-http"
+
+
+class StdioProcess(StrEnum):
+    """Who shares one process of a stdio server; a key of ours that ToolHive's files do not have."""
+
+    SHARED = "shared"
+    """All client sessions of one protocol era speak to one process."""
+    PER_SESSION = "per-session"
+    """Each client session has a process of its own."""
 
 
 class ToolOverride(OmitEmpty):
@@ -151,6 +161,8 @@ class RunConfig(OmitEmpty):
     session_ttl: str = ""
     """A Go duration such as ``2h``; empty = 2 hours."""
     proxy_mode: ProxyMode | None = None
+    stdio_process: StdioProcess | None = None
+    """``None`` = shared, and not written, so that ToolHive reads our files unchanged."""
     thv_ca_bundle: str = ""
     jwks_auth_token_file: str = ""
     group: str = ""
