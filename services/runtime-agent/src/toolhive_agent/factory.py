@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from toolhive_agent.config import Settings
 from toolhive_agent.models.handshake import SavedHandshake
 from toolhive_agent.models.history import Policy
-from toolhive_agent.services.agent import Agent, Buckets
+from toolhive_agent.services.agent import Agent, Buckets, Streams
 from toolhive_agent.services.engine import Engine
 from toolhive_agent.services.heartbeat import Heartbeat
 from toolhive_agent.services.images import Images
 from toolhive_agent.services.logs import Logs
 from toolhive_agent.services.readiness import Readiness, ReadinessSettings
 from toolhive_agent.services.reporter import Reporter
+from toolhive_agent.services.slot_containers import SlotContainers
 from toolhive_agent.services.stdio_hold import HoldSettings
 from toolhive_agent.services.stdio_hub import StdioHub
 from toolhive_agent.services.worker import Tools, Worker
@@ -44,6 +45,7 @@ class Parts:
     heartbeat: Heartbeat
     reporter: Reporter
     logs: Logs
+    slots: SlotContainers
 
 
 def build(
@@ -79,6 +81,12 @@ def build(
         group,
         on_lost,
     )
+    slots = SlotContainers(
+        engine,
+        settings.agent_name,
+        most=settings.stdio_max_processes,
+        grace=min(_REMOVE_GRACE, timedelta(seconds=settings.stop_grace)),
+    )
     tools = Tools(
         agent=settings.agent_name,
         engine=engine,
@@ -91,6 +99,7 @@ def build(
             now,
         ),
         hub=hub,
+        slots=slots,
         reporter=reporter,
         policy=Policy(
             restart_delay=timedelta(seconds=settings.restart_delay),
@@ -109,7 +118,7 @@ def build(
         ),
         engine,
         reporter,
-        hub,
+        Streams(hub, slots),
         lambda desired: Worker(desired, tools, group),
         group,
         timedelta(seconds=settings.resync),
@@ -123,7 +132,7 @@ def build(
         every=timedelta(seconds=settings.heartbeat),
         on_engine_back=agent.engine_is_back,
     )
-    return Parts(agent, engine, heartbeat, reporter, Logs(engine, settings.agent_name))
+    return Parts(agent, engine, heartbeat, reporter, Logs(engine, settings.agent_name), slots)
 
 
 def _builder(settings: Settings) -> BuilderOptions:
