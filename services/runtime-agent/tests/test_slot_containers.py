@@ -53,6 +53,12 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.slots = self.another()
+        self.open: list[Attachment] = []
+
+    async def start(self, slot: str) -> Attachment:
+        attachment = await self.slots.start(self.key, slot)
+        self.open.append(attachment)
+        return attachment
 
     def another(self) -> SlotContainers:
         """Slots as a new life of the agent has them."""
@@ -98,19 +104,26 @@ def fake_bench() -> Bench:
     return Bench(FakeRuntime(serve=serve), key, a_spec("time", "default", key), "default")
 
 
-@pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.engine)])
-async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    if request.param == "fake":
-        yield fake_bench()
-        return
+@pytest.fixture
+async def real_bench() -> AsyncIterator[Bench]:
     mark = f"slot-test-{uuid.uuid4().hex[:8]}"
     key = WorkloadKey.default(mark)
     runtime = await detect_runtime(os.environ)
     made = Bench(runtime, key, a_spec(mark, mark, key), mark)
     yield made
+    for attachment in made.open:
+        await attachment.close()
     for one in await made.there():
         await runtime.remove(one.container_id)
     await runtime.close()
+
+
+@pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.engine)])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    if request.param == "fake":
+        return fake_bench()
+    made: Bench = request.getfixturevalue("real_bench")
+    return made
 
 
 async def said(attachment: Attachment, word: str) -> bytes:
@@ -132,8 +145,8 @@ async def test_each_slot_is_a_process_of_its_own_made_like_the_first(bench: Benc
     # A port that two containers would fight over.
     bench.spec = replace(bench.spec, ports=(PortBinding(8000, 0, "127.0.0.1"),))
     first = await bench.begin()
-    one = await bench.slots.start(bench.key, "modern")
-    two = await bench.slots.start(bench.key, "s-0a1b2c3d")
+    one = await bench.start("modern")
+    two = await bench.start("s-0a1b2c3d")
     assert (await said(one, "one"), await said(two, "two")) == (b"heard one\n", b"heard two\n")
     slots = {status.name: status for status in await bench.there() if status.container_id != first}
     assert set(slots) == {f"{bench.spec.name}-modern", f"{bench.spec.name}-s-0a1b2c3d"} == bench.slots.names()
@@ -147,7 +160,7 @@ async def test_each_slot_is_a_process_of_its_own_made_like_the_first(bench: Benc
 
 async def test_a_slot_that_ends_is_seen_and_removed_and_had_again(bench: Bench) -> None:
     await bench.begin()
-    attachment = await bench.slots.start(bench.key, "modern")
+    attachment = await bench.start("modern")
     if isinstance(bench.runtime, FakeRuntime):
         bench.runtime.die(bench.runtime.named("time-modern").status.container_id, 3)
     else:
@@ -157,13 +170,13 @@ async def test_a_slot_that_ends_is_seen_and_removed_and_had_again(bench: Bench) 
     await bench.slots.remove(bench.key, "modern")
     assert len(await bench.there()) == 1
     assert bench.slots.names() == frozenset()
-    assert await said(await bench.slots.start(bench.key, "modern"), "again") == b"heard again\n"
+    assert await said(await bench.start("modern"), "again") == b"heard again\n"
 
 
 async def test_a_slot_that_is_started_again_is_a_new_process(bench: Bench) -> None:
     await bench.begin()
-    before = await bench.slots.start(bench.key, "modern")
-    after = await bench.slots.start(bench.key, "modern")
+    before = await bench.start("modern")
+    after = await bench.start("modern")
     await ended(before)
     assert await said(after, "new") == b"heard new\n"
     assert len(await bench.there()) == 2
@@ -171,10 +184,10 @@ async def test_a_slot_that_is_started_again_is_a_new_process(bench: Bench) -> No
 
 async def test_a_slot_of_an_earlier_life_is_taken_over_by_replacing_it(bench: Bench) -> None:
     await bench.begin()
-    await bench.slots.start(bench.key, "modern")
-    later = bench.another()
-    later.offer(bench.key, bench.spec)
-    assert await said(await later.start(bench.key, "modern"), "me") == b"heard me\n"
+    await bench.start("modern")
+    bench.slots = bench.another()
+    bench.slots.offer(bench.key, bench.spec)
+    assert await said(await bench.start("modern"), "me") == b"heard me\n"
     assert len(await bench.there()) == 2
 
 
@@ -185,7 +198,7 @@ async def test_fifty_slots_started_and_removed_leave_nothing(bench: Bench) -> No
 
     async def start(name: str) -> Attachment:
         async with busy:
-            return await bench.slots.start(bench.key, name)
+            return await bench.start(name)
 
     attachments = await asyncio.gather(*(start(name) for name in names))
     assert len(await bench.there()) == 51
@@ -199,11 +212,11 @@ async def test_fifty_slots_started_and_removed_leave_nothing(bench: Bench) -> No
 
 async def test_a_workload_that_does_not_run_has_no_slots(bench: Bench) -> None:
     with pytest.raises(NoTwinsError, match="does not run"):
-        await bench.slots.start(bench.key, "modern")
+        await bench.start("modern")
     await bench.begin()
     bench.slots.withdraw(bench.key)
     with pytest.raises(NoTwinsError):
-        await bench.slots.start(bench.key, "modern")
+        await bench.start("modern")
     assert len(await bench.there()) == 1
 
 
@@ -212,13 +225,13 @@ async def test_there_are_at_most_as_many_as_may_be() -> None:
     bench.most = 2
     bench.slots = bench.another()
     await bench.begin()
-    await asyncio.gather(bench.slots.start(bench.key, "a"), bench.slots.start(bench.key, "b"))
+    await asyncio.gather(bench.start("a"), bench.start("b"))
     with pytest.raises(TooManyTwinsError, match="TOOLHIVE_STDIO_MAX_PROCESSES") as caught:
-        await bench.slots.start(bench.key, "c")
+        await bench.start("c")
     assert caught.value.code is ErrorCode.LIMIT_REACHED
-    await bench.slots.start(bench.key, "a")  # not one more
+    await bench.start("a")  # not one more
     await bench.slots.remove(bench.key, "b")
-    await bench.slots.start(bench.key, "c")
+    await bench.start("c")
     assert len(await bench.there()) == 3
 
 
@@ -229,10 +242,10 @@ async def test_a_start_that_fails_leaves_nothing(method: str) -> None:
     assert isinstance(bench.runtime, FakeRuntime)
     bench.runtime.fail(method, EngineFault(500, "hm"))
     with pytest.raises(EngineFault):
-        await bench.slots.start(bench.key, "modern")
+        await bench.start("modern")
     assert len(await bench.there()) == 1
     assert bench.slots.names() == frozenset()
-    await bench.slots.start(bench.key, "modern")
+    await bench.start("modern")
 
 
 async def test_a_workload_that_is_replaced_during_a_start_gets_none_of_the_old_kind() -> None:
@@ -246,7 +259,7 @@ async def test_a_workload_that_is_replaced_during_a_start_gets_none_of_the_old_k
 
     bench.slots = SlotContainers(Engine(detect, bench.agent), bench.agent, most=9, grace=timedelta(seconds=1))
     await bench.begin()
-    starting = asyncio.create_task(bench.slots.start(bench.key, "modern"))
+    starting = asyncio.create_task(bench.start("modern"))
     await asked.wait()
     labels = {**bench.spec.labels, **owner_labels(bench.agent, bench.key, 2)}
     bench.slots.offer(bench.key, replace(bench.spec, labels=labels))
@@ -259,14 +272,14 @@ async def test_a_workload_that_is_replaced_during_a_start_gets_none_of_the_old_k
 async def test_a_slot_that_cannot_be_removed_now_is_held_by_nobody() -> None:
     bench = fake_bench()
     await bench.begin()
-    attachment = await bench.slots.start(bench.key, "modern")
+    attachment = await bench.start("modern")
     assert isinstance(bench.runtime, FakeRuntime)
     bench.runtime.go_away()
     with pytest.raises(ToolHiveError):
         await bench.slots.remove(bench.key, "modern")
     assert bench.slots.names() == frozenset()
     bench.runtime.come_back()
-    assert await said(await bench.slots.start(bench.key, "modern"), "back") == b"heard back\n"
+    assert await said(await bench.start("modern"), "back") == b"heard back\n"
     await attachment.close()
 
 
@@ -275,22 +288,21 @@ async def test_a_slot_that_cannot_be_a_name_is_refused(slot: str) -> None:
     bench = fake_bench()
     await bench.begin()
     with pytest.raises(ValueError, match="cannot name a slot"):
-        await bench.slots.start(bench.key, slot)
+        await bench.start(slot)
 
 
 @pytest.mark.engine
-async def test_an_image_that_was_removed_is_named(bench: Bench) -> None:
-    if not isinstance(bench.runtime, DockerRuntime):
-        pytest.skip("the engine in memory runs any image")
-    client = docker.APIClient(base_url=f"unix://{bench.runtime.socket}", version="auto")
-    copy = f"{bench.spec.name}:1"
-    client.tag(IMAGE, bench.spec.name, "1")
-    bench.spec = replace(bench.spec, image=copy)
-    await bench.begin()
+async def test_an_image_that_was_removed_is_named(real_bench: Bench) -> None:
+    assert isinstance(real_bench.runtime, DockerRuntime)
+    client = docker.APIClient(base_url=f"unix://{real_bench.runtime.socket}", version="auto")
+    copy = f"{real_bench.spec.name}:1"
+    client.tag(IMAGE, real_bench.spec.name, "1")
+    real_bench.spec = replace(real_bench.spec, image=copy)
+    await real_bench.begin()
     client.remove_image(copy)
     client.close()
     with pytest.raises(ToolHiveError, match=copy) as caught:
-        await bench.slots.start(bench.key, "modern")
+        await real_bench.start("modern")
     assert caught.value.code is ErrorCode.IMAGE_NOT_FOUND
-    [first] = await bench.there()
+    [first] = await real_bench.there()
     assert first.state is ContainerState.RUNNING

@@ -75,7 +75,7 @@ class SlotContainers:
         Returns
         -------
         Attachment
-            Its streams, taken hold of before it started. They end when it does; call `remove` then.
+            Its streams, taken hold of before it started. They end when it does; close them then, and call `remove`.
 
         Raises
         ------
