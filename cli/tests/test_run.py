@@ -214,7 +214,10 @@ def test_a_file_of_toolhives_is_run(api: PlayedApi, thv: Thv, tmp_path: Path) ->
     ("changes", "said"),
     [
         ({"middleware_configs": [{"type": "authorization"}]}, "middleware_configs: 'authorization' is not supported"),
-        ({"authz_config": {"type": "cedarv1"}, "secrets": ["a,target=B"]}, "authz_config, secrets is not supported"),
+        (
+            {"authz_config": {"type": "cedarv1"}, "secrets": ["a,target=B"]},
+            "authz_config (authorization), secrets is not supported",
+        ),
         ({"transport": "pigeon"}, "is no RunConfig"),
         ({"name": ""}, "it is empty"),
         ({"oidc_config": {"Issuer": ["hunter2"]}}, "oidc_config has a value of the wrong kind"),

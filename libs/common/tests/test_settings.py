@@ -82,10 +82,13 @@ def test_authentication_is_spelled_in_both_ways() -> None:
     ("part", "changes"),
     [
         ("remote_auth_config", {"remote_auth_config": {"client_id": "x"}}),
-        ("authz_config_path", {"authz_config_path": "/authz.json"}),
+        ("authz_config_path (authorization)", {"authz_config_path": "/authz.json"}),
         ("secrets", {"secrets": ("key,target=KEY",)}),
         ("oidc_config.ClientSecret", {"oidc_config": {"Issuer": "x", "ClientSecret": "hunter2"}}),
-        ("header_forward.add_headers_from_secret", {"header_forward": {"add_headers_from_secret": {"X": "k"}}}),
+        (
+            "header_forward.add_headers_from_secret (secrets)",
+            {"header_forward": {"add_headers_from_secret": {"X": "k"}}},
+        ),
         ("target_host", {"target_host": "10.0.0.1"}),
         ("permission_profile_name_or_path", {"permission_profile": None, "permission_profile_name_or_path": "/p"}),
         ("ignore_config.LoadGlobal", {"ignore_config": {"LoadGlobal": True}, "volumes": ("/a:/b",)}),

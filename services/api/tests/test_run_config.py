@@ -99,7 +99,7 @@ def test_what_the_user_gives_is_taken_over() -> None:
         ("add_headers_from_secret", {"header_forward": {"add_headers_from_secret": {"X": "key"}}}),
         ("middleware_configs: 'usagemetrics'", {"middleware_configs": [{"type": "usagemetrics", "parameters": {}}]}),
         (
-            "middleware_configs: 'auth' with ClientSecret",
+            "the middleware 'auth' with ClientSecret",
             {
                 "middleware_configs": [
                     {"type": "auth", "parameters": {"oidc_config": {"Issuer": "x", "ClientSecret": "hunter2"}}}

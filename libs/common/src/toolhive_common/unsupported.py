@@ -6,35 +6,19 @@ They are named, so that they can be refused: whoever sets a limit must not belie
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from toolhive_common.middleware.plan import unsupported_middleware
 from toolhive_common.schemas.runconfig import RunConfig
 
-__all__ = ["MIDDLEWARE", "unsupported_parts"]
-
-MIDDLEWARE = frozenset(
-    {"recovery", "bodylimit", "origin", "auth", "mcp-parser", "tool-filter", "tool-call-filter", "header-forward"}
-)
-"""Types of ``middleware_configs`` that the proxy has."""
+__all__ = ["unsupported_parts"]
 
 _KEYS = (
     "remote_auth_config",
-    "token_exchange_config",
-    "upstream_swap_config",
-    "aws_sts_config",
-    "authz_config",
-    "authz_config_path",
-    "audit_config",
-    "audit_config_path",
-    "telemetry_config",
-    "rate_limit_config",
     "secrets",
     "k8s_pod_template_patch",
     "allow_docker_gateway",
     "env_file_dir",
     "thv_ca_bundle",
     "jwks_auth_token_file",
-    "validating_webhooks",
-    "mutating_webhooks",
-    "embedded_auth_server_config",
     "scaling_config",
 )
 _OIDC_KEYS = ("ClientSecret", "CACertPath", "AuthTokenFile")
@@ -44,29 +28,21 @@ _OWN_HOST = frozenset({"", "127.0.0.1", "localhost", "0.0.0.0"})  # noqa: S104  
 
 def unsupported_parts(run_config: RunConfig) -> list[str]:
     """Name the parts that would have no effect, as they are written in a RunConfig file."""
-    return list(dict.fromkeys(_found(run_config)))
+    return list(dict.fromkeys((*unsupported_middleware(run_config), *_found(run_config))))
 
 
 def _found(config: RunConfig) -> Iterator[str]:
     yield from (key for key in _KEYS if getattr(config, key))
     yield from (f"oidc_config.{key}" for key in _oidc_keys(config.oidc_config))
-    if config.header_forward and config.header_forward.add_headers_from_secret:
-        yield "header_forward.add_headers_from_secret"
     if config.target_host not in _OWN_HOST:
         yield "target_host"
     if config.permission_profile is None and config.permission_profile_name_or_path:
         yield "permission_profile_name_or_path"
     if config.ignore_config and config.ignore_config.load_global and config.volumes:
         yield "ignore_config.LoadGlobal"
-    for key, links in (
-        ("middleware_configs", config.middleware_configs),
-        ("additional_middleware_configs", config.additional_middleware_configs),
-    ):
-        for link in links:
-            if link.type not in MIDDLEWARE:
-                yield f"{key}: {link.type[:80]!r}"
-            elif link.type == "auth" and isinstance(link.parameters, Mapping):
-                yield from (f"{key}: 'auth' with {name}" for name in _oidc_keys(link.parameters.get("oidc_config")))
+    for link in (*config.middleware_configs, *config.additional_middleware_configs):
+        if link.type == "auth" and isinstance(link.parameters, Mapping):
+            yield from (f"the middleware 'auth' with {key}" for key in _oidc_keys(link.parameters.get("oidc_config")))
 
 
 def _oidc_keys(config: Any) -> list[str]:

@@ -5,7 +5,7 @@ is refused here, where the user is told.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from toolhive_api.decisions.refusals import invalid
@@ -16,25 +16,12 @@ from toolhive_common.schemas.workload import CreateRequest, OidcOptions
 
 __all__ = ["refuse_proxy_settings"]
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,8192}")
-_RESTRICTED = frozenset(
-    {
-        "host", "connection", "keep-alive", "te", "trailer", "upgrade", "http2-settings", "proxy-authorization",
-        "proxy-authenticate", "proxy-connection", "transfer-encoding", "content-length", "forwarded",
-        "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip",
-    }
-)  # fmt: skip
-"""Headers that belong to the connection or say who asks; ToolHive's list."""
-_PROTOCOLS_OWN = frozenset({"mcp-session-id", "mcp-protocol-version", "content-type", "accept", "last-event-id"})
-"""Headers that the protocol itself sets for each request."""
 _PREFIX = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,512}")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_LONGEST_NAME = 256
 
 
 def refuse_proxy_settings(request: CreateRequest) -> Rejection | None:
-    """Name the first setting of the proxy that is not well-formed."""
+    """Name the first setting that is not well-formed. Those of the middleware are judged with the whole RunConfig."""
     return next((rejection for check in _CHECKS if (rejection := check(request)) is not None), None)
 
 
@@ -87,37 +74,6 @@ def _is_origin(text: str) -> bool:
     )
 
 
-def _refuse_tools(request: CreateRequest) -> Rejection | None:
-    if not all(0 < len(name) <= _LONGEST_NAME for name in request.tools):
-        return invalid(f"tools: a tool's name has 1 to {_LONGEST_NAME} characters")
-    shown: dict[str, str] = {}
-    for tool, override in request.tools_override.items():
-        if not tool or not (override.name or override.description):
-            return invalid(f"tools_override: {tool[:120]!r} gets neither a name nor a description; give one")
-        other = shown.setdefault(override.name or tool, tool)
-        if other != tool:
-            return invalid(
-                f"tools_override: {other[:120]!r} and {tool[:120]!r} would both be called "
-                f"{(override.name or tool)[:120]!r}; give one of them another name"
-            )
-    return None
-
-
-def _refuse_headers(request: CreateRequest) -> Rejection | None:
-    headers: Mapping[str, str] = request.header_forward.add_plaintext_headers if request.header_forward else {}
-    if len({name.lower() for name in headers}) < len(headers):
-        return invalid("header_forward: one header is given twice, in different case; leave one of them out")
-    for name, value in headers.items():
-        if not _TOKEN.fullmatch(name):
-            return invalid(f"header_forward: {name[:120]!r} cannot be a header's name")
-        if name.lower() in _RESTRICTED | _PROTOCOLS_OWN:
-            return invalid(f"header_forward: {name} is set by the proxy or the protocol itself; leave it out")
-        if not _VALUE.fullmatch(value):
-            # Its value may be a key: it is not repeated.
-            return invalid(f"header_forward: the value of {name} holds characters that no header may hold")
-    return None
-
-
 def _refuse_oidc(request: CreateRequest) -> Rejection | None:
     oidc = request.oidc
     if oidc is None:
@@ -157,7 +113,5 @@ _CHECKS: tuple[Callable[[CreateRequest], Rejection | None], ...] = (
     _refuse_modes,
     _refuse_sessions,
     _refuse_addresses,
-    _refuse_tools,
-    _refuse_headers,
     _refuse_oidc,
 )

@@ -17,6 +17,8 @@ from toolhive_api.models.verdicts import Rejection
 from toolhive_common import oidc_settings
 from toolhive_common.automatic import OWN_LABELS, automatic_names, automatic_variables, own_labels
 from toolhive_common.build_options import wrong_build_option
+from toolhive_common.middleware.parts import InvalidMiddlewareError, UnsupportedPartsError
+from toolhive_common.middleware.plan import plan_middleware
 from toolhive_common.names import PACKAGE_SCHEMES, InvalidNameError, check_workload_name
 from toolhive_common.schemas.permissions import BUILTIN_PROFILES, PermissionProfile
 from toolhive_common.schemas.runconfig import ProxyMode, RunConfig, StdioProcess, Transport
@@ -57,6 +59,10 @@ def plan_run_config(request: CreateRequest, around: Surroundings) -> RunConfig |
     planned = _build(request, around)
     if parts := unsupported_parts(planned):
         return _unsupported(", ".join(parts), "leave it out of the request")
+    try:
+        plan_middleware(planned)
+    except (InvalidMiddlewareError, UnsupportedPartsError) as error:
+        return Rejection(error.code, error.message)
     if len(planned.to_json()) > _MAX_BYTES:
         return _invalid(f"the request is too large: at most {_MAX_BYTES // 1024} KiB; shorten env_vars or arguments")
     return planned
