@@ -6,7 +6,7 @@ from toolhive_common.remote import InvalidRemoteUrlError, parse_remote_url
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.workload import CreateRequest
 
-__all__ = ["refuse_remote", "remote_transport"]
+__all__ = ["refuse_logs", "refuse_remote", "remote_transport"]
 
 _TRANSPORTS = (Transport.STREAMABLE_HTTP, Transport.SSE)
 _CONTAINERS = (
@@ -24,6 +24,11 @@ _CONTAINERS = (
 def remote_transport(request: CreateRequest) -> Transport:
     """How the remote server speaks MCP."""
     return Transport(request.transport) if request.transport else Transport.STREAMABLE_HTTP
+
+
+def refuse_logs(name: str) -> Rejection:
+    """Say why there is nothing to show of what the server wrote."""
+    return invalid(f"{name!r} is a remote server: what it writes is kept where it runs; `thv events` shows the rest")
 
 
 def refuse_remote(request: CreateRequest) -> Rejection | None:

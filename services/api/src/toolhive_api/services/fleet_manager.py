@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from toolhive_api.adapters.database.engine import Database
 from toolhive_api.decisions.lifecycle import Action
+from toolhive_api.decisions.remote_servers import refuse_logs
 from toolhive_api.decisions.run_config import DEFAULT_GROUP, Surroundings, plan_run_config
 from toolhive_api.decisions.selection import is_listed, refuse_selection
 from toolhive_api.decisions.to_workload import public_port, to_workload
@@ -159,10 +160,14 @@ class FleetManager:
         ------
         WorkloadNotFoundError, InvalidNameError
             There is none of the name.
+        RejectedError
+            It is a remote server, whose log is elsewhere.
         AgentUnreachableError, BusUnreachableError
             Nobody can be asked right now.
         """
         record = await self._record(name)
+        if record.run_config.remote_url:
+            raise RejectedError(refuse_logs(name))
         reply = await ask_agent(
             self._bus,
             record.agent,

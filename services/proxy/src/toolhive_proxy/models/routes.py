@@ -5,21 +5,37 @@ from dataclasses import dataclass
 from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import WorkloadKey
 
-__all__ = ["Lookup", "Origin", "Route", "Unavailable", "Unknown"]
+__all__ = ["Lookup", "Origin", "Route", "Target", "Unavailable", "Unknown"]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Host and port of an HTTP server."""
+    """Where an HTTP server listens, and how it is spoken to."""
 
     host: str
     port: int
+    scheme: str = "http"
+    """``http`` or ``https``. A server's certificate is always verified."""
+    ca_file: str = ""
+    """Certificate authority that the system does not know."""
 
     @property
     def authority(self) -> str:
         """Value of a ``Host`` header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == 80 else f"{host}:{self.port}"  # noqa: PLR2004  # the port of plain HTTP
+        return host if self.port == _DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which resource of a server speaks MCP."""
+
+    path: str = ""
+    """Percent-encoded; empty = what the client's path says after the workload's name."""
+    query: str = ""
+    """Goes before the client's own. May hold a key: it stands in no log or message."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +48,15 @@ class Route:
     run_config: RunConfig
     origin: Origin | None = None
     """Where an HTTP server listens; ``None`` for stdio."""
+    target: Target = Target()
+    """What is asked of an HTTP server."""
     attachment: str = ""
     """The agent's current hold on a stdio server."""
+
+    @property
+    def remote(self) -> bool:
+        """Whether the server is somebody else's, out on the network."""
+        return bool(self.run_config.remote_url)
 
 
 @dataclass(frozen=True)
