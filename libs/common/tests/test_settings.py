@@ -1,6 +1,5 @@
 """Settings of ToolHive's, read and spelled."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,25 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolhive_common import oidc_settings
-from toolhive_common.durations import parse_duration
 from toolhive_common.remote import InvalidRemoteUrlError, parse_remote_url
 from toolhive_common.schemas.workload import OidcOptions
 from toolhive_common.testing.factories import a_run_config
 from toolhive_common.unsupported import unsupported_parts
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("0", 0), ("0s", 0), ("2h", 7200), ("1h30m", 5400), ("1.5s", 1.5), (".5m", 30), ("250ms", 0.25), ("3us", 3e-6)],
-)
-def test_a_duration_is_read_as_go_does(text: str, seconds: float) -> None:
-    assert parse_duration(text) == timedelta(seconds=seconds)
-
-
-@pytest.mark.parametrize("text", ["", "-2h", "2", "h", "2 h", "2h ", "1d", "٢h", "9" * 400 + "h", "9" * 40 + "h"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="duration"):
-        parse_duration(text)
 
 
 def test_a_remote_url_is_taken_apart() -> None:

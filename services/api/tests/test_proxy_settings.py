@@ -104,6 +104,8 @@ def test_a_workload_asked_for_again_becomes_the_same(request_: dict[str, Any]) -
         ({"stateless": True, "proxy_mode": "sse"}, "stateless"),
         ({"session_ttl": "-2h"}, "session_ttl '-2h'"),
         ({"session_ttl": "soon"}, "session_ttl 'soon'"),
+        ({"session_ttl": "0s"}, "session_ttl '0s' is out of range"),
+        ({"session_ttl": "9" * 400 + "h"}, "is out of range"),
         ({"endpoint_prefix": "tools"}, "endpoint_prefix 'tools'"),
         ({"endpoint_prefix": "//evil.example"}, "endpoint_prefix"),
         ({"allowed_origins": ["*"]}, "allowed_origins: '*'"),

@@ -17,6 +17,7 @@ from toolhive_common.schemas.workload import CreateRequest, OidcOptions
 __all__ = ["refuse_proxy_settings"]
 
 _PREFIX = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,512}")
+_LONGEST_SESSION = 365 * 24 * 3600
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -43,9 +44,11 @@ def _refuse_sessions(request: CreateRequest) -> Rejection | None:
     if not request.session_ttl:
         return None
     try:
-        parse_duration(request.session_ttl)
+        seconds = parse_duration(request.session_ttl)
     except ValueError:
         return invalid(f"session_ttl {request.session_ttl[:40]!r} is not a duration; write it as 2h, 30m or 1h30m")
+    if not 1 <= seconds <= _LONGEST_SESSION:
+        return invalid(f"session_ttl {request.session_ttl[:40]!r} is out of range; give 1s to 8760h")
     return None
 
 

@@ -1,6 +1,7 @@
 """Where a workload's requests go, or why they go nowhere."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import WorkloadKey
@@ -21,7 +22,7 @@ class Origin:
     ca_file: str = ""
     """Certificate authority that the system does not know."""
 
-    @property
+    @cached_property
     def authority(self) -> str:
         """Value of a ``Host`` header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
