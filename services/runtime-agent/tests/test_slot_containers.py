@@ -24,7 +24,6 @@ from toolhive_runtime.runtime import (
     ContainerState,
     ContainerStatus,
     NetworkSpec,
-    PortBinding,
     Runtime,
 )
 from toolhive_runtime.testing.fake_runtime import FakeContainer, FakeRuntime
@@ -142,8 +141,6 @@ async def ended(attachment: Attachment) -> None:
 
 
 async def test_each_slot_is_a_process_of_its_own_made_like_the_first(bench: Bench) -> None:
-    # A port that two containers would fight over.
-    bench.spec = replace(bench.spec, ports=(PortBinding(8000, 0, "127.0.0.1"),))
     first = await bench.begin()
     one = await bench.start("modern")
     two = await bench.start("s-0a1b2c3d")
