@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolhive_cli.decisions.health_url import health_url
 from toolhive_cli.decisions.new_lines import new_text
 from toolhive_cli.presentation.events import event_line
 from toolhive_cli.presentation.workloads import uptime
@@ -56,3 +57,19 @@ def test_every_type_of_event_is_one_line_in_words(event_type: EventType, data: d
     assert line.startswith(f"2026-01-02 03:04:05  {event_type}")
     assert len(line.split("  time  ")[1]) > 3
     assert event_type in EVENT_DATA
+
+
+@pytest.mark.parametrize(
+    ("url", "health"),
+    [
+        ("http://127.0.0.1:8081/time/mcp", "http://127.0.0.1:8081/time/health"),
+        ("http://127.0.0.1:8081/time", "http://127.0.0.1:8081/time/health"),
+        ("http://127.0.0.1:8081/time/sse#time", "http://127.0.0.1:8081/time/health"),
+        ("http://127.0.0.1:8081/time/v2/mcp", "http://127.0.0.1:8081/time/health"),
+        ("https://example.com/hive/time/mcp", "https://example.com/hive/time/health"),
+        ("http://127.0.0.1:21001/mcp", "http://127.0.0.1:21001/health"),
+        ("http://127.0.0.1:21001/timeless", "http://127.0.0.1:21001/health"),
+    ],
+)
+def test_health_is_told_beside_the_address(url: str, health: str) -> None:
+    assert health_url(url, "time") == health

@@ -109,6 +109,130 @@ def test_flags_become_the_request(api: PlayedApi, thv: Thv, tmp_path: Path) -> N
     }
 
 
+def test_flags_of_the_proxy_become_the_request(api: PlayedApi, thv: Thv, tmp_path: Path) -> None:
+    override = tmp_path / "tools.json"
+    override.write_text('{"toolsOverride": {"get_time": {"name": "now"}}}')
+    flags = (
+        f"--proxy-mode sse --stdio-process per-session --tools now,zone --tools other --tools-override {override} "
+        "--remote-forward-headers X-Tenant=a --trust-proxy-headers --strict-protocol-validation --session-ttl 30m "
+        "--endpoint-prefix /x --allowed-origins https://a.example,https://b.example --oidc-issuer https://issuer "
+        "--oidc-audience mcp --oidc-jwks-url https://issuer/keys --oidc-introspection-url https://issuer/ask "
+        "--oidc-client-id me --oidc-scopes openid,mcp --jwks-allow-private-ip --oidc-insecure-allow-http "
+        "--resource-url https://me/mcp --stateless=false"
+    ).split()
+    assert thv("run", "uvx://mcp-server-time", *flags).code == 0
+    assert api.posted() == {
+        "name": "mcp-server-time",
+        "image": "uvx://mcp-server-time",
+        "proxy_mode": "sse",
+        "network_isolation": None,
+        "stdio_process": "per-session",
+        "tools": ["now", "zone", "other"],
+        "tools_override": {"get_time": {"name": "now"}},
+        "header_forward": {"add_plaintext_headers": {"X-Tenant": "a"}},
+        "trust_proxy_headers": True,
+        "strict_protocol_validation": True,
+        "session_ttl": "30m",
+        "endpoint_prefix": "/x",
+        "allowed_origins": ["https://a.example", "https://b.example"],
+        "oidc": {
+            "issuer": "https://issuer",
+            "audience": "mcp",
+            "jwks_url": "https://issuer/keys",
+            "introspection_url": "https://issuer/ask",
+            "client_id": "me",
+            "scopes": ["openid", "mcp"],
+            "resource_url": "https://me/mcp",
+            "allow_private_ip": True,
+            "insecure_allow_http": True,
+        },
+    }
+
+
+def test_a_url_becomes_a_remote_server(api: PlayedApi, thv: Thv) -> None:
+    assert thv("run", "https://mcp.example.com/sse?key=1", "--transport", "sse", "--session-ttl", "0").code == 0
+    assert api.posted() == {
+        "name": "example",
+        "url": "https://mcp.example.com/sse?key=1",
+        "transport": "sse",
+        "network_isolation": None,
+    }
+
+
+def a_file(folder: Path, **changes: Any) -> str:
+    """Write what ToolHive exports."""
+    exported = {
+        "schema_version": "v0.1.0",
+        "image": "ghcr.io/x/y:1",
+        "cmd_args": ["--flag"],
+        "name": "fetch",
+        "container_name": "fetch",
+        "base_name": "fetch",
+        "transport": "streamable-http",
+        "host": "127.0.0.1",
+        "port": 21001,
+        "target_port": 8080,
+        "target_host": "127.0.0.1",
+        "permission_profile": {"network": {"outbound": {"insecure_allow_all": True}}},
+        "env_vars": {"MCP_TRANSPORT": "streamable-http", "MCP_PORT": "8080", "A": "1"},
+        "container_labels": {"toolhive": "true", "toolhive-name": "fetch", "team": "a"},
+        "oidc_config": {"Issuer": "https://i", "Audience": "a", "Scopes": None, "AllowPrivateIP": False},
+        "isolate_network": True,
+        "proxy_mode": "streamable-http",
+        "group": "default",
+        "ignore_config": {"LoadGlobal": True},
+        "middleware_configs": [{"type": "recovery", "parameters": None}, {"type": "mcp-parser", "parameters": {}}],
+    }
+    path = folder / "export.json"
+    path.write_text(json.dumps(exported | changes))
+    return str(path)
+
+
+def test_a_file_of_toolhives_is_run(api: PlayedApi, thv: Thv, tmp_path: Path) -> None:
+    done = thv("run", "--from-config", a_file(tmp_path))
+    assert done.code == 0
+    assert "port 21001 is not used" in done.err
+    assert api.posted() == {
+        "name": "fetch",
+        "image": "ghcr.io/x/y:1",
+        "host": "127.0.0.1",
+        "target_port": 8080,
+        "transport": "streamable-http",
+        "proxy_mode": "streamable-http",
+        "cmd_arguments": ["--flag"],
+        "env_vars": {"A": "1"},
+        "permission_profile": {"network": {"outbound": {"insecure_allow_all": True}}},
+        "network_isolation": True,
+        "group": "default",
+        "oidc": {"issuer": "https://i", "audience": "a"},
+        "labels": {"team": "a"},
+        "middleware_configs": [{"type": "recovery", "parameters": None}, {"type": "mcp-parser", "parameters": {}}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"middleware_configs": [{"type": "authorization"}]}, "middleware_configs: 'authorization' is not supported"),
+        (
+            {"authz_config": {"type": "cedarv1"}, "secrets": ["a,target=B"]},
+            "authz_config (authorization), secrets is not supported",
+        ),
+        ({"transport": "pigeon"}, "is no RunConfig"),
+        ({"name": ""}, "it is empty"),
+        ({"oidc_config": {"Issuer": ["hunter2"]}}, "oidc_config has a value of the wrong kind"),
+        ({"header_forward": {"add_plaintext_headers": {"X": ["hunter2"]}}}, "at 'header_forward"),
+    ],
+)
+def test_a_file_that_cannot_be_run_as_it_is_says_which_part(
+    api: PlayedApi, thv: Thv, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    done = thv("run", "--from-config", a_file(tmp_path, **changes))
+    assert (done.code, api.asked) == (1, [])
+    assert said in done.err
+    assert "hunter2" not in done.err
+
+
 @pytest.mark.parametrize("flag", REFUSED["value"])
 def test_a_flag_that_is_not_acted_on_is_refused_by_name(api: PlayedApi, flag: str) -> None:
     _refused(api, flag, "something")
@@ -133,7 +257,13 @@ def _refused(api: PlayedApi, *flag: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["https://example.com/mcp"], "running the remote server https://example.com/mcp is not supported"),
+        (["https://me:hunter2@example.com/mcp"], "holds a user name or password"),
+        (["image", "--tools-override", "/nowhere"], "--tools-override: cannot read /nowhere"),
+        (["image", "--remote-forward-headers", "X"], "--remote-forward-headers: 'X' is not KEY=VALUE"),
+        (["--from-config", "/nowhere"], "--from-config: cannot read /nowhere"),
+        (["image", "--from-config", "/nowhere"], "--from-config: the file holds all settings; leave out source"),
+        (["--from-config", "/nowhere", "--name", "x"], "leave out --name"),
+        (["--from-config", "/nowhere", "--", "--x"], "leave out what stands after --"),
         (["image", "--name", "not allowed"], "characters that are not allowed"),
         (["image", "--name", ""], None),
         (["image", "-e", "NOVALUE"], "--env: 'NOVALUE' is not KEY=VALUE"),

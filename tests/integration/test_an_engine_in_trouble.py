@@ -1,6 +1,7 @@
 """A container engine that is not there, that lets nobody in, or that is started again under running workloads."""
 
 import asyncio
+import gc
 import os
 import shutil
 import socket
@@ -14,16 +15,23 @@ from pathlib import Path
 import httpx
 import pytest
 
+from toolhive_agent.decisions.containers import owner_labels
+from toolhive_agent.services.engine import Engine
+from toolhive_agent.services.slot_containers import SlotContainers
 from toolhive_common import subjects
 from toolhive_common.access import Role
+from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus, open_bus
 from toolhive_common.messaging.events import EventLog
 from toolhive_common.messaging.topology import ensure_topology
 from toolhive_common.schemas.events import EventType
+from toolhive_common.schemas.permissions import BUILTIN_PROFILES
 from toolhive_common.schemas.state import DesiredWorkload, ObservedPhase, ObservedWorkload, WorkloadKey
 from toolhive_common.testing.factories import a_desired, a_run_config
 from toolhive_common.testing.nats_server import NatsServer
+from toolhive_runtime.decisions.container_spec import container_spec
+from toolhive_runtime.docker import DockerRuntime
 
 from .support.own_engine import OwnEngine, an_own_engine
 from .support.stack import ROOT, Stack, until
@@ -99,10 +107,13 @@ async def _runs(bus: Bus, name: str, *, restarts: int) -> bool:
     return bool(seen and seen.phase is ObservedPhase.RUNNING and seen.restarts >= restarts)
 
 
-@pytest.mark.skipif(
+_needs_own_engine = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("ip"),
     reason="only root can start a second engine, and it needs dockerd and ip on this machine",
 )
+
+
+@_needs_own_engine
 async def test_workloads_come_back_once_when_the_engine_was_killed_and_started_again(
     odd_server: str, tmp_path: Path
 ) -> None:
@@ -131,3 +142,42 @@ async def test_workloads_come_back_once_when_the_engine_was_killed_and_started_a
                 if stored.event.type is EventType.CONTAINER_DIED
             ]
             assert {event.key.name for event in died} == set(names)
+
+
+@_needs_own_engine
+# The engine's client library leaves a socket that could not connect to the garbage collector, which runs in the test.
+@pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_further_containers_end_with_their_engine_and_can_be_had_again(odd_server: str) -> None:
+    async with an_own_engine(odd_server) as engine:
+        await _lose_and_have_again(engine, odd_server)
+    gc.collect()
+
+
+async def _lose_and_have_again(engine: OwnEngine, image: str) -> None:
+    key, labels = WorkloadKey.default("engine-c"), owner_labels("engine-c", WorkloadKey.default("engine-c"), 1)
+    config = a_run_config("engine-c", permission_profile=BUILTIN_PROFILES["none"], isolate_network=True)
+    spec = container_spec(config, BUILTIN_PROFILES["none"], image=image, owner_labels=labels, restart_policy="no")
+    runtime = DockerRuntime(str(engine.socket))
+
+    async def detect() -> DockerRuntime:
+        return runtime
+
+    slots = SlotContainers(Engine(detect, "engine-c"), "engine-c", most=5, grace=timedelta(seconds=1))
+    slots.offer(key, spec)
+    held = [await slots.start(key, slot) for slot in ("modern", "s-0a1b2c3d", "s-4e5f6a7b")]
+    await engine.kill()
+    async with asyncio.timeout(60):
+        for attachment in held:
+            async for _ in attachment.read():
+                pass
+            await attachment.close()
+    for slot in ("modern", "s-0a1b2c3d"):
+        with pytest.raises(ToolHiveError) as caught:
+            await slots.remove(key, slot)
+        assert caught.value.code is ErrorCode.ENGINE_UNREACHABLE
+    await engine.start()
+    await (await slots.start(key, "modern")).close()
+    assert engine.running().count("engine-c-modern") == 1
+    await slots.remove_all(key)
+    assert engine.docker("ps", "--all", "--quiet").split() == []
+    await runtime.close()

@@ -56,6 +56,11 @@ def test_bad_names_are_refused_with_the_rule_that_they_break(name: str, problem:
         ("ghcr.io/github/github-mcp-server:latest", "github-mcp-server"),
         ("localhost:5000/xy@sha256:abc", "xy"),
         ("x:1", "workload-x"),
+        ("https://mcp.example.com/sse", "example"),
+        ("https://example.com?key=1", "example"),
+        ("http://localhost:8000/mcp", "localhost"),
+        ("http://127.0.0.1:8000/mcp", "127.0.0.1-8000"),
+        ("http://[::1]:8000/mcp", "1--8000"),
     ],
 )
 def test_a_workload_is_named_after_what_it_runs(source: str, name: str) -> None:

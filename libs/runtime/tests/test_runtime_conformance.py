@@ -1,5 +1,6 @@
 """What every runtime does. The fake one has to behave as the real one, or tests that use it prove nothing."""
 
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from toolhive_common.errors import ErrorCode
+from toolhive_runtime.decisions.further_containers import SLOT_LABEL, further_spec
 from toolhive_runtime.errors import RuntimeFailure
 from toolhive_runtime.runtime import (
     Attachment,
@@ -15,6 +17,7 @@ from toolhive_runtime.runtime import (
     ContainerSpec,
     ContainerState,
     NetworkSpec,
+    PortBinding,
     Runtime,
 )
 from toolhive_runtime.testing.fake_runtime import FakeContainer, FakeRuntime
@@ -76,6 +79,12 @@ def bench(request: pytest.FixtureRequest) -> Bench:
         return fake_bench()
     engine = request.getfixturevalue("engine")
     return Bench(engine.runtime, engine.spec("python3", "-c", SERVER))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def line(output: AsyncIterator[bytes]) -> bytes:
@@ -246,3 +255,29 @@ async def test_the_engine_says_who_it_is(bench: Bench) -> None:
     name, _, version = (await bench.runtime.describe()).partition(" ")
     assert name
     assert version[0].isdigit()
+
+
+async def test_a_further_container_stands_beside_the_first_and_outlives_nothing(bench: Bench) -> None:
+    # One of the two can have the port, which engines publish on networks with a way out only.
+    bench.spec = spec = replace(
+        bench.spec,
+        ports=(PortBinding(8000, free_port(), "127.0.0.1"),),
+        network=NetworkSpec(f"{bench.spec.network.name}-open"),
+    )
+    first, held = await bench.started()
+    await held.close()
+    twin = further_spec(spec, workload="time", slot="s-0a1b2c3d")
+    second = await bench.runtime.create(twin)
+    attachment = await bench.runtime.attach(second)
+    await bench.runtime.start(second)
+    await attachment.write(b"hi\n")
+    assert await line(attachment.read()) == b"heard hi\n"
+    await attachment.close()
+    listed = await bench.runtime.list({**spec.labels, SLOT_LABEL: "s-0a1b2c3d"})
+    assert [(one.container_id, one.name) for one in listed] == [(second, f"{spec.name}-s-0a1b2c3d")]
+    # The network of both is there as long as one of them is.
+    await bench.runtime.remove(first)
+    again, held = await bench.started()
+    await held.close()
+    await bench.runtime.remove(second)
+    assert [one.container_id for one in await bench.runtime.list(spec.labels)] == [again]

@@ -25,7 +25,7 @@ JSON = {"Content-Type": "application/json"}
         (b'{"name":"aa","image":"bb","env_vars":{"A":"\\ud800"}}', JSON, "not valid Unicode"),
         (b'{"image":"bb"}', JSON, "invalid workload name"),
         (b'{"name":"aa"}', JSON, "image is missing"),
-        (b'{"name":"aa","image":"bb","tools":["x"]}', JSON, "tools is not supported"),
+        (b'{"name":"aa","image":"bb","authz_config":"x"}', JSON, "authz_config is not supported"),
     ],
 )
 async def test_a_bad_request_is_400_with_a_plain_sentence(

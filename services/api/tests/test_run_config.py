@@ -87,24 +87,29 @@ def test_what_the_user_gives_is_taken_over() -> None:
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("url", "https://example.com/mcp"),
         ("registry", "default"),
         ("server", "fetch"),
         ("secrets", [{"name": "a", "target": "B"}]),
-        ("oidc", {"issuer": "https://issuer"}),
+        ("oidc.client_secret", {"oidc": {"issuer": "https://issuer", "client_secret": "hunter2"}}),
+        ("oidc.ca_cert_path", {"oidc": {"issuer": "https://issuer", "ca_cert_path": "/ca"}}),
+        ("oidc.auth_token_file", {"oidc": {"issuer": "https://issuer", "auth_token_file": "/t"}}),
         ("oauth_config", {"issuer": "https://issuer"}),
         ("authz_config", "/authz.json"),
-        ("tools", ["a"]),
-        ("tools_override", {"a": {"name": "b"}}),
         ("headers", [{"name": "X"}]),
-        ("header_forward", {"add_plaintext_headers": {"X": "1"}}),
-        ("trust_proxy_headers", True),
+        ("add_headers_from_secret", {"header_forward": {"add_headers_from_secret": {"X": "key"}}}),
+        ("middleware_configs: 'usagemetrics'", {"middleware_configs": [{"type": "usagemetrics", "parameters": {}}]}),
+        (
+            "the middleware 'auth' with ClientSecret",
+            {
+                "middleware_configs": [
+                    {"type": "auth", "parameters": {"oidc_config": {"Issuer": "x", "ClientSecret": "hunter2"}}}
+                ]
+            },
+        ),
         ("allow_docker_gateway", True),
         ("host", "0.0.0.0"),  # noqa: S104  # refused
         ("proxy_port", 9999),
-        ("proxy_mode", "sse"),
         ("transport", "inspector"),
-        ("image", "https://example.com/mcp"),
         ("permission_profile", {"network": {"outbound": {"allow_host": ["a"]}}}),
         ("permission_profile", {"network": {"outbound": {"allow_port": [443]}}}),
         ("permission_profile", {"network": {"inbound": {"allow_host": ["a"]}}}),
@@ -112,10 +117,12 @@ def test_what_the_user_gives_is_taken_over() -> None:
     ],
 )
 def test_a_setting_without_effect_is_refused_by_name(setting: str, value: Any) -> None:
-    rejection = plan(**{setting: value})
+    nested = isinstance(value, dict) and setting not in CreateRequest.model_fields
+    rejection = plan(**(value if nested else {setting: value}))
     assert isinstance(rejection, Rejection)
     assert rejection.code is ErrorCode.UNSUPPORTED_SETTING
-    assert "remote server" in rejection.message if setting == "image" else setting in rejection.message
+    assert setting in rejection.message
+    assert "hunter2" not in rejection.message
 
 
 def test_an_isolated_http_server_without_outbound_is_refused() -> None:

@@ -329,3 +329,39 @@ async def lines_of(answer: httpx.Response, wanted: str) -> AsyncIterator[str]:
     async for line in answer.aiter_lines():
         if line.startswith(wanted):
             yield line
+
+
+REMOTE = {"name": "example", "url": "https://mcp.example.com/v2/mcp?key=hunter2", "transport": "streamable-http"}
+
+
+async def test_a_remote_server_is_a_workload_like_others(api: httpx.AsyncClient, agent: PlayedAgent) -> None:
+    made = await api.post(API, json={**REMOTE, "labels": {"team": "a"}})
+    assert (made.status_code, made.json()) == (201, {"name": "example", "port": 8081})
+    await has_status(api, "running", "example")
+    [shown] = (await api.get(API)).json()["workloads"]
+    assert (shown["remote"], shown["package"]) == (True, "remote")
+    assert shown["url"] == "http://127.0.0.1:8081/example/v2/mcp"
+    assert "hunter2" not in json.dumps(shown)
+    again = (await api.get(f"{API}/example")).json()
+    assert (again["url"], again["network_isolation"]) == (REMOTE["url"], False)
+    assert (await api.post(API, json={**again, "name": "copy"})).status_code == 201
+    assert (await api.get(f"{API}/example/export")).json()["remote_url"] == REMOTE["url"]
+    for action, status in (("stop", "stopped"), ("restart", "running")):
+        assert (await api.post(f"{API}/example/{action}")).status_code == 202
+        await has_status(api, status, "example")
+    await api.delete(f"{API}/example")
+    await has_status(api, "404", "example")
+
+
+async def test_a_remote_server_needs_an_agent_and_no_engine(api: httpx.AsyncClient, agent: PlayedAgent) -> None:
+    agent.problem = "Docker does not answer; start it"
+    await agent.beat()
+    assert (await create(api)).status_code == 503
+    assert (await api.post(API, json=REMOTE)).status_code == 201
+
+
+async def test_a_remote_server_has_no_log_here(api: httpx.AsyncClient, agent: PlayedAgent) -> None:
+    await api.post(API, json=REMOTE)
+    answer = await api.get(f"{API}/example/logs")
+    assert answer.status_code == 400
+    assert "kept where it runs" in answer.text

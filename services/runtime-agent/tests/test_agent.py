@@ -12,9 +12,10 @@ import pytest
 from toolhive_common import subjects
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.topology import ensure_topology
-from toolhive_common.schemas.runconfig import RuntimeConfig
+from toolhive_common.schemas.runconfig import RunConfig, RuntimeConfig, Transport
 from toolhive_common.schemas.state import DesiredPhase, SyncMarker, WorkloadKey
 from toolhive_common.testing.factories import a_desired, a_run_config
+from toolhive_runtime.decisions.further_containers import further_spec
 from toolhive_runtime.errors import EngineFault, ImageBuildFailedError, ImageNotFoundError, PortTakenError
 from toolhive_runtime.runtime import BuilderOptions, ImageProgress, ImageSource
 from toolhive_runtime.testing.fake_runtime import FakeContainer, FakeRuntime
@@ -424,3 +425,79 @@ async def test_a_hung_image_is_given_up_and_holds_nobody_up(stage: Stage, image:
         state = await stage.reaches("error", "one")
     assert state.code == code
     assert "TOOLHIVE_PREPARE_TIMEOUT" in state.reason
+
+
+def elsewhere(url: str = "https://example.com/mcp?key=secret") -> RunConfig:
+    return a_run_config(image="", remote_url=url, transport=Transport.STREAMABLE_HTTP, permission_profile=None)
+
+
+async def test_a_remote_server_lives_through_stop_start_and_removal_without_a_container(
+    stage: Stage, fake: FakeRuntime
+) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare(run_config=elsewhere())
+        state = await stage.reaches("running")
+        assert state.endpoint == "https://example.com/mcp"
+        await stage.declare(revision=2, phase=STOPPED, run_config=elsewhere())
+        await stage.reaches("stopped", revision=2)
+        await stage.declare(revision=3, run_config=elsewhere())
+        await stage.reaches("running", revision=3)
+        await stage.declare(revision=4, phase=REMOVED, run_config=elsewhere())
+        await stage.reaches("removed", revision=4)
+    assert fake.containers == {}
+    types = await stage.event_types()
+    assert types[:4] == ["workload.starting", "workload.running", "workload.stopping", "workload.stopped"]
+    assert types[4:] == ["workload.starting", "workload.running", "workload.stopping", "workload.removed"]
+    assert "secret" not in "".join(event.to_json().decode() for event in await stage.events())
+
+
+async def test_a_remote_server_needs_no_engine(stage: Stage, fake: FakeRuntime) -> None:
+    fake.go_away()
+    async with an_agent(stage, fake):
+        await stage.declare(run_config=elsewhere())
+        await stage.reaches("running")
+
+
+async def test_a_remote_server_takes_the_place_of_a_container(stage: Stage, fake: FakeRuntime) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare()
+        await stage.reaches("running")
+        await stage.declare(revision=2, run_config=elsewhere())
+        await stage.reaches("running", revision=2)
+
+        async def gone() -> bool:
+            return fake.containers == {}
+
+        await eventually(gone)
+
+
+async def test_further_containers_of_an_earlier_life_are_removed_at_the_start(
+    stage: Stage, fake: FakeRuntime
+) -> None:
+    async with an_agent(stage, fake):
+        await stage.declare()
+        first = await stage.reaches("running")
+    twin = further_spec(fake.named("time").spec, workload="time", slot="s-0a1b2c3d")
+    await fake.start(await fake.create(twin))
+    async with an_agent(stage, fake, resync=1000):
+
+        async def gone() -> bool:
+            return list(fake.containers) == [first.container_id]
+
+        await eventually(gone)
+    assert "container.died" not in await stage.event_types()
+
+
+@pytest.mark.parametrize(("phase", "reached"), [(STOPPED, "stopped"), (REMOVED, "removed")])
+async def test_further_containers_go_with_their_workload(
+    stage: Stage, fake: FakeRuntime, phase: DesiredPhase, reached: str
+) -> None:
+    async with an_agent(stage, fake, resync=1000):
+        await stage.declare()
+        first = await stage.reaches("running")
+        for slot in ("modern", "s-0a1b2c3d"):
+            await fake.start(await fake.create(further_spec(fake.named("time").spec, workload="time", slot=slot)))
+        await stage.declare(revision=2, phase=phase)
+        await stage.reaches(reached, revision=2)
+        assert list(fake.containers) == ([first.container_id] if phase is STOPPED else [])
+    assert "container.died" not in await stage.event_types()

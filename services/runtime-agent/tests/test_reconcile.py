@@ -13,7 +13,7 @@ from toolhive_agent.decisions.backoff import delay, next_attempt
 from toolhive_agent.decisions.containers import owner_labels, run_of
 from toolhive_agent.decisions.memory import failed, newly_dead, noticed, recalled
 from toolhive_agent.decisions.observation import observe
-from toolhive_agent.decisions.orphans import orphans, taken_back
+from toolhive_agent.decisions.orphans import leftovers, orphans, taken_back
 from toolhive_agent.decisions.reconcile import plan
 from toolhive_agent.decisions.transitions import events_between
 from toolhive_agent.models.commands import (
@@ -23,6 +23,7 @@ from toolhive_agent.models.commands import (
     CreateContainer,
     PrepareImage,
     RemoveContainer,
+    RemoveFurther,
     StartContainer,
     StopContainer,
     WaitUntil,
@@ -32,6 +33,7 @@ from toolhive_common.errors import ErrorCode
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.state import DesiredPhase, ObservedWorkload, WorkloadKey
 from toolhive_common.testing.factories import a_desired, a_run_config, an_observed
+from toolhive_runtime.decisions.further_containers import SLOT_LABEL
 from toolhive_runtime.runtime import ContainerState, ContainerStatus
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -40,15 +42,19 @@ KEY = WorkloadKey.default("time")
 
 
 def a_container(
-    revision: int = 1, state: ContainerState = ContainerState.RUNNING, container_id: str = "c1", age: int = 60
+    revision: int = 1,
+    state: ContainerState = ContainerState.RUNNING,
+    container_id: str = "c1",
+    age: int = 60,
+    slot: str = "",
 ) -> ContainerStatus:
     started = None if state is ContainerState.CREATED else NOW - timedelta(seconds=age)
     return ContainerStatus(
         container_id=container_id,
-        name="time",
+        name=f"time-{slot}" if slot else "time",
         image="image",
         state=state,
-        labels=owner_labels("default", KEY, revision),
+        labels={**owner_labels("default", KEY, revision), **({SLOT_LABEL: slot} if slot else {})},
         created_at=NOW - timedelta(seconds=age + revision),
         started_at=started,
         finished_at=NOW if state is ContainerState.EXITED else None,
@@ -63,6 +69,7 @@ CREATED, EXITED, PAUSED = ContainerState.CREATED, ContainerState.EXITED, Contain
 FINAL = Failure(ErrorCode.PORT_TAKEN, "taken", final=True)
 PASSING = Failure(ErrorCode.ENGINE_ERROR, "hm", final=False)
 
+TWIN = a_container(container_id="t1", slot="s-0a1b2c3d", age=1)
 REFUSED = replace(HELD, failure=PASSING, troubles=2, retry_from=NOW)
 
 
@@ -132,6 +139,35 @@ REFUSED = replace(HELD, failure=PASSING, troubles=2, retry_from=NOW)
             id="given up, and what was there before cannot be removed",
         ),
         pytest.param("removed", [], REFUSED, [], id="removed at last"),
+        pytest.param("running", [a_container(), TWIN], HELD, [], id="with a twin"),
+        pytest.param("running", [TWIN], HELD, [CreateContainer("image", 1)], id="only the twin is left"),
+        pytest.param(
+            "running",
+            [a_container(state=EXITED), TWIN],
+            DIED,
+            [WaitUntil(NOW + timedelta(seconds=5))],
+            id="twin lives",
+        ),
+        pytest.param(
+            "running",
+            [a_container(0), a_container(0, container_id="t0", slot="modern")],
+            History(1),
+            [PrepareImage("uvx://mcp-server-time", 1)],
+            id="the twin of an old one goes when the old one does",
+        ),
+        pytest.param(
+            "running",
+            [a_container(), a_container(0, container_id="t0", slot="modern")],
+            HELD,
+            [RemoveFurther(("t0",))],
+            id="the old one is gone, and its twin goes",
+        ),
+        pytest.param(
+            "stopped", [a_container(), TWIN], HELD, [RemoveFurther(("t1",)), StopContainer("c1")], id="stop both"
+        ),
+        pytest.param(
+            "removed", [a_container(), TWIN], HELD, [RemoveFurther(("t1",)), RemoveContainer("c1")], id="remove both"
+        ),
     ],
 )
 def test_the_plan(phase: str, containers: list[ContainerStatus], history: History, commands: list[Command]) -> None:
@@ -281,6 +317,64 @@ def test_orphans_are_ours_undeclared_and_certain() -> None:
     assert orphans(ours, set(), synced=True) == ["a"]
     assert orphans(ours, {KEY}, synced=True) == []
     assert orphans(ours, set(), synced=False) == []
+
+
+def test_further_containers_that_nobody_holds_are_left_over() -> None:
+    assert leftovers([a_container(), TWIN], frozenset()) == ["t1"]
+    assert leftovers([a_container(), TWIN], {"time-s-0a1b2c3d"}) == []
+
+
+@pytest.mark.parametrize(
+    ("phase", "containers", "told"),
+    [
+        ("running", [a_container(), TWIN], "running"),
+        ("stopped", [a_container(state=EXITED), TWIN], "stopping"),
+        ("stopped", [a_container(state=EXITED)], "stopped"),
+        ("removed", [TWIN], "removing"),
+        ("removed", [], "removed"),
+    ],
+)
+def test_what_is_told_is_about_the_first_container_and_waits_for_the_others(
+    phase: str, containers: list[ContainerStatus], told: str
+) -> None:
+    state = observe(a_desired(phase=DesiredPhase(phase)), containers, HELD, None, NOW, POLICY)
+    assert state.phase == told
+    assert state.container_id in {"c1", ""}
+
+
+ELSEWHERE = a_run_config(
+    image="", remote_url="https://example.com/v2/mcp?key=secret", transport=Transport.STREAMABLE_HTTP
+)
+
+
+def test_a_server_that_runs_elsewhere_is_there_at_once_and_leaves_nothing_here() -> None:
+    desired = a_desired(run_config=ELSEWHERE)
+    assert plan(desired, [], History(1), NOW, POLICY) == []
+    assert plan(desired, [a_container(0), TWIN], History(1), NOW, POLICY) == [
+        RemoveFurther(("t1",)),
+        RemoveContainer("c1"),
+    ]
+    state = observe(desired, [], History(1), None, NOW, POLICY)
+    assert (state.phase, state.endpoint) == ("running", "https://example.com/v2/mcp")
+    assert state.started_at == desired.requested_at
+    assert "secret" not in state.to_json().decode()
+    assert [str(event.type) for event in events_between(None, state, now=NOW)] == [
+        "workload.starting",
+        "workload.running",
+    ]
+    assert events_between(state, observe(desired, [], History(1), state, NOW, POLICY), now=NOW) == []
+
+
+def test_a_server_elsewhere_without_a_usable_url_is_an_error() -> None:
+    desired = a_desired(run_config=a_run_config(remote_url="ftp://x", transport=Transport.SSE))
+    state = observe(desired, [], History(1), None, NOW, POLICY)
+    assert (state.phase, state.code) == ("error", ErrorCode.INVALID_REQUEST)
+
+
+@pytest.mark.parametrize("phase", ["stopped", "removed"])
+def test_a_server_elsewhere_is_stopped_and_removed_at_once(phase: str) -> None:
+    state = observe(a_desired(phase=DesiredPhase(phase), run_config=ELSEWHERE), [], History(1), None, NOW, POLICY)
+    assert (state.phase, state.endpoint) == (phase, "")
 
 
 def test_workloads_are_taken_back_only_when_that_is_certain() -> None:

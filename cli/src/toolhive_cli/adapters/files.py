@@ -2,13 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from toolhive_cli.errors import InvalidFlagError
+from toolhive_common.schemas.base import Wire
 from toolhive_common.schemas.permissions import PermissionProfile
+from toolhive_common.schemas.runconfig import RunConfig, ToolOverride
 
-__all__ = ["absolute_source", "read_permission_profile", "read_text"]
+__all__ = ["absolute_source", "read_permission_profile", "read_run_config", "read_text", "read_tools_override"]
+
+_M = TypeVar("_M", bound=Wire)
 
 
 def read_text(flag: str, path: str) -> str:
@@ -32,17 +37,45 @@ def read_permission_profile(path: str) -> PermissionProfile:
     ------
     InvalidFlagError
     """
-    flag = "--permission-profile"
+    return _read("--permission-profile", path, PermissionProfile, "permission profile")
+
+
+def read_run_config(path: str) -> RunConfig:
+    """Read a RunConfig from the file that ``thv export`` writes.
+
+    Raises
+    ------
+    InvalidFlagError
+    """
+    return _read("--from-config", path, RunConfig, "RunConfig")
+
+
+class _ToolsOverride(Wire):
+    overrides: dict[str, ToolOverride] = Field(alias="toolsOverride")
+
+
+def read_tools_override(path: str) -> dict[str, ToolOverride]:
+    """Read ``{"toolsOverride": {"tool": {"name": ..., "description": ...}}}``.
+
+    Raises
+    ------
+    InvalidFlagError
+    """
+    return _read("--tools-override", path, _ToolsOverride, "list of overrides").overrides
+
+
+def _read(flag: str, path: str, model: type[_M], kind: str) -> _M:
     text = read_text(flag, path)
     try:
         json.loads(text)
-        return PermissionProfile.from_json(text)
+        return model.from_json(text)
     except json.JSONDecodeError as error:
         raise InvalidFlagError(flag, f"{path} is no JSON: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
+        # The place, never the value: it may be a secret.
+        first = error.errors(include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"])
-        raise InvalidFlagError(flag, f"{path} is no permission profile: {first['msg']} at '{where}'") from error
+        raise InvalidFlagError(flag, f"{path} is no {kind}: {first['msg']} at '{where}'") from error
 
 
 def absolute_source(volume: str, *, must_exist: bool) -> str:

@@ -13,9 +13,8 @@ _OK = 200
 class HealthProbe:
     """Asks a workload's front for its health."""
 
-    async def problem(self, url: str) -> str:
-        """Say why the workload at the URL does not answer yet; empty when it does."""
-        health = f"{url.split('#', maxsplit=1)[0].rsplit('/', 1)[0]}/health"
+    async def problem(self, health: str) -> str:
+        """Say why the workload whose health is told there does not answer yet; empty when it does."""
         try:
             async with open_client(health, _PROBE_TIMEOUT) as http:
                 response = await http.get(health)

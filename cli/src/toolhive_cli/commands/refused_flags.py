@@ -15,13 +15,12 @@ __all__ = ["REFUSED", "refuse_flags"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-_LATER = "it comes with a later one"
-_AUTH = "clients are not authenticated yet"
-_REMOTE = "remote MCP servers are not run yet"
+_SECRETS = "secrets are not kept yet"
+_FILES = "the proxy runs elsewhere and cannot read this machine's files"
+_REMOTE = "the proxy does not log in at remote servers yet; their clients can"
 _EXCHANGE = "tokens are not exchanged yet"
 _TELEMETRY = "the proxy sends no telemetry yet"
 _AGENT = "servers are run by the runtime agent, not by this command; leave it out"
-_TOOLS = "tools are not filtered or renamed yet"
 
 REFUSED: dict[str, dict[str, str]] = {
     "value": {
@@ -30,23 +29,9 @@ REFUSED: dict[str, dict[str, str]] = {
         "--secret": "secrets are not kept yet; use --env or --env-file",
         "--authz-config": "calls are not authorised by policies yet",
         "--audit-config": "calls are not audited yet",
-        "--tools": _TOOLS,
-        "--tools-override": _TOOLS,
-        **{
-            f"--oidc-{name}": _AUTH
-            for name in (
-                "issuer",
-                "audience",
-                "jwks-url",
-                "introspection-url",
-                "client-id",
-                "client-secret",
-                "scopes",
-            )
-        },
-        "--jwks-auth-token-file": _AUTH,
-        "--thv-ca-bundle": _AUTH,
-        "--resource-url": _AUTH,
+        "--oidc-client-secret": _SECRETS,
+        "--jwks-auth-token-file": _FILES,
+        "--thv-ca-bundle": _FILES,
         **{
             f"--remote-auth-{name}": _REMOTE
             for name in (
@@ -65,8 +50,7 @@ REFUSED: dict[str, dict[str, str]] = {
                 "callback-port",
             )
         },
-        "--remote-forward-headers": _REMOTE,
-        "--remote-forward-headers-secret": _REMOTE,
+        "--remote-forward-headers-secret": f"{_SECRETS}; use --remote-forward-headers",
         **{
             f"--token-exchange-{name}": _EXCHANGE
             for name in (
@@ -94,16 +78,10 @@ REFUSED: dict[str, dict[str, str]] = {
         "--webhook-config": "webhooks are not called yet",
         "--ca-cert": "set TOOLHIVE_CA_BUNDLE at the runtime agent",
         "--image-verification": "images are not verified yet",
-        "--endpoint-prefix": _LATER,
-        "--session-ttl": "sessions end after two hours without a call",
-        "--allowed-origins": "the proxy takes calls from this machine's own origins only",
-        "--from-config": "RunConfig files are not imported yet",
         "--k8s-pod-patch": "it is for Kubernetes",
     },
     "switch": {
         "--enable-audit": "calls are not audited yet",
-        "--oidc-insecure-allow-http": _AUTH,
-        "--jwks-allow-private-ip": _AUTH,
         "--remote-auth": _REMOTE,
         "--remote-auth-skip-browser": _REMOTE,
         **{
@@ -116,9 +94,6 @@ REFUSED: dict[str, dict[str, str]] = {
                 "use-legacy-attributes",
             )
         },
-        "--trust-proxy-headers": _LATER,
-        "--strict-protocol-validation": _LATER,
-        "--stateless": _LATER,
         "--ignore-globally": ".thvignore files are not read yet",
         "--print-resolved-overlays": ".thvignore files are not read yet",
         "--foreground": _AGENT,

@@ -1,13 +1,14 @@
-"""What ``thv run`` asks the API for."""
+"""What ``thv run`` with flags asks the API for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from toolhive_cli.errors import InvalidFlagError, UnsupportedFlagError
+from toolhive_cli.errors import InvalidFlagError
 from toolhive_common.names import PACKAGE_SCHEMES, check_workload_name, default_workload_name
+from toolhive_common.remote import parse_remote_url
 from toolhive_common.schemas.permissions import BUILTIN_PROFILES, NetworkPermissions, PermissionProfile
-from toolhive_common.schemas.runconfig import RuntimeConfig
-from toolhive_common.schemas.workload import CreateRequest
+from toolhive_common.schemas.runconfig import HeaderForward, RuntimeConfig, ToolOverride
+from toolhive_common.schemas.workload import CreateRequest, OidcOptions
 
 __all__ = ["RunFlags", "is_bare_name", "plan_request"]
 
@@ -17,7 +18,7 @@ class RunFlags:
     """The command line of ``thv run``, files read."""
 
     source: str
-    """An image, or a ``uvx://``, ``npx://`` or ``go://`` package."""
+    """An image, a ``uvx://``, ``npx://`` or ``go://`` package, or the URL of a remote server."""
     arguments: tuple[str, ...] = ()
     """What stood after ``--``."""
     name: str = ""
@@ -40,29 +41,43 @@ class RunFlags:
     runtime_image: str = ""
     runtime_packages: tuple[str, ...] = ()
     build_with: tuple[str, ...] = ()
+    stdio_process: str = ""
+    tools: tuple[str, ...] = ()
+    tools_override: Mapping[str, ToolOverride] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Added to what the proxy sends on."""
+    trust_proxy_headers: bool = False
+    strict_protocol_validation: bool = False
+    stateless: bool = False
+    session_ttl: str = ""
+    endpoint_prefix: str = ""
+    allowed_origins: tuple[str, ...] = ()
+    oidc: OidcOptions | None = None
 
 
 def plan_request(flags: RunFlags) -> CreateRequest:
     """Turn a command line into the request for the API.
 
-    The transport stays empty when it is not given: the API's default (stdio for images and packages) is the one
-    rule, wherever a workload comes from.
+    The transport stays empty when it is not given: the API's default (stdio for images and packages, streamable HTTP
+    for remote servers) is the one rule, wherever a workload comes from.
 
     Raises
     ------
-    InvalidFlagError, UnsupportedFlagError, InvalidNameError
+    InvalidFlagError, InvalidNameError, InvalidRemoteUrlError
     """
-    if flags.source.startswith(("http://", "https://")):
-        raise UnsupportedFlagError(f"running the remote server {flags.source}", "it comes with a later one")
     if not flags.source.strip():
         raise InvalidFlagError(
             "IMAGE_OR_PROTOCOL", "it is empty; give an image or a package such as uvx://mcp-server-time"
         )
     name = flags.name or default_workload_name(flags.source)
     check_workload_name(name)
+    remote = flags.source.startswith(("http://", "https://"))
+    if remote:
+        parse_remote_url(flags.source)
     return CreateRequest(
         name=name,
-        image=flags.source,
+        image="" if remote else flags.source,
+        url=flags.source if remote else "",
         host=flags.host,
         proxy_port=flags.proxy_port,
         target_port=flags.target_port,
@@ -78,6 +93,17 @@ def plan_request(flags: RunFlags) -> CreateRequest:
         runtime_config=_runtime_config(flags),
         labels=dict(flags.labels),
         publish=flags.publish,
+        stdio_process=flags.stdio_process,
+        tools=flags.tools,
+        tools_override=dict(flags.tools_override),
+        header_forward=HeaderForward(add_plaintext_headers=dict(flags.headers)) if flags.headers else None,
+        trust_proxy_headers=flags.trust_proxy_headers,
+        strict_protocol_validation=flags.strict_protocol_validation,
+        stateless=flags.stateless,
+        session_ttl="" if flags.session_ttl == "0" else flags.session_ttl,
+        endpoint_prefix=flags.endpoint_prefix,
+        allowed_origins=flags.allowed_origins,
+        oidc=flags.oidc,
     )
 
 

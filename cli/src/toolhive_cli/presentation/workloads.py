@@ -124,10 +124,9 @@ def uptime(workload: Workload, now: datetime) -> str:
 
 
 def _front(workload: Workload) -> str:
-    """How clients speak to it: a stdio server as its proxy says, another as it speaks itself."""
-    if workload.transport_type is not Transport.STDIO:
-        return str(workload.transport_type)
-    return str(workload.proxy_mode or ProxyMode.STREAMABLE_HTTP)
+    """How clients speak to it: as its proxy says; one that does not say speaks as the server itself."""
+    own = ProxyMode.STREAMABLE_HTTP if workload.transport_type is Transport.STDIO else workload.transport_type
+    return str(workload.proxy_mode or own)
 
 
 def _local(moment: datetime, zone: tzinfo | None) -> str:

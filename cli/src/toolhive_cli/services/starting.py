@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from toolhive_cli.decisions.health_url import health_url
 from toolhive_cli.errors import ApiUnreachableError, NotReadyError, UnexpectedAnswerError
 from toolhive_common.manager import Created, Manager
 from toolhive_common.schemas.commands import Progress
@@ -31,7 +32,7 @@ class Narrator(Protocol):
 class Health(Protocol):
     """Whether a workload's front answers."""
 
-    async def problem(self, url: str) -> str:
+    async def problem(self, health: str) -> str:
         """Say why it does not; empty when it does."""
 
 
@@ -106,7 +107,7 @@ class Starting:
             _refuse_broken(workload)
             problem = f"its status is {workload.status}"
             if workload.status in _RUNNING:
-                problem = await self.health.problem(workload.url)
+                problem = await self.health.problem(health_url(workload.url, name))
             now = self.clock()
             steady_since = None if problem else steady_since or now
             if steady_since is not None and now - steady_since >= _STEADY:

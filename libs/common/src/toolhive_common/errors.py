@@ -40,6 +40,8 @@ class ErrorCode(StrEnum):
     BUS_UNREACHABLE = "bus_unreachable"
     """NATS does not answer."""
     STORAGE_UNREACHABLE = "storage_unreachable"
+    LIMIT_REACHED = "limit_reached"
+    """As many as may be are there already."""
     TIMEOUT = "timeout"
     INTERNAL = "internal"
 

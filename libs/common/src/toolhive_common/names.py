@@ -54,14 +54,25 @@ def sanitize_workload_name(text: str) -> str:
     return name if len(name) >= _MIN_LENGTH else f"workload-{name}".rstrip("-")
 
 
+def _main_label(url: str) -> str:
+    """Word of a host's name that says whose it is: ``example`` of ``mcp.example.com``."""
+    host = url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
+    labels = host.partition(":")[0].split(".")
+    if host.startswith("[") or all(label.isdigit() for label in labels):
+        return host
+    return labels[-2] if len(labels) > 1 else labels[0]
+
+
 def default_workload_name(source: str) -> str:
     """Name a workload after what it runs, by ToolHive's rules.
 
     Parameters
     ----------
     source
-        A ``uvx://``, ``npx://`` or ``go://`` package, or an image reference.
+        A ``uvx://``, ``npx://`` or ``go://`` package, an image reference, or the URL of a remote server.
     """
+    if source.startswith(("http://", "https://")):
+        return sanitize_workload_name(_main_label(source))
     scheme = next((scheme for scheme in PACKAGE_SCHEMES if source.startswith(scheme)), None)
     if scheme:
         return sanitize_workload_name(re.sub(r"[/@.]", "-", source.removeprefix(scheme)).lstrip("-"))

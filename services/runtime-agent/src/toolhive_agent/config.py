@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     """Seconds after which an HTTP server that does not listen is called unhealthy."""
     stop_grace: float = Field(default=10.0, ge=0)
     """Seconds between asking a server to end and making it."""
+    stdio_max_processes: int = Field(default=100, ge=1)
+    """Containers that one stdio server may have besides its first one: for an era, or one for each session."""
     resync: float = Field(default=30.0, gt=0)
     """Seconds between two looks at everything."""
     heartbeat: float = Field(default=5.0, gt=0)

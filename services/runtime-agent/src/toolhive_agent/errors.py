@@ -3,6 +3,8 @@
 ToolHiveError
   UnknownWorkloadError   this agent has no container of the workload
   PrepareTimeoutError    an image was not there in time
+  NoTwinsError           a stdio server cannot have a further container now
+  TooManyTwinsError      it has as many as it may
 """
 
 from datetime import timedelta
@@ -10,7 +12,7 @@ from datetime import timedelta
 from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_common.schemas.state import WorkloadKey
 
-__all__ = ["PrepareTimeoutError", "UnknownWorkloadError"]
+__all__ = ["NoTwinsError", "PrepareTimeoutError", "TooManyTwinsError", "UnknownWorkloadError"]
 
 
 class UnknownWorkloadError(ToolHiveError):
@@ -32,4 +34,26 @@ class PrepareTimeoutError(ToolHiveError):
             f"the image {image} could not be {'built' if building else 'pulled'}: it took longer than "
             f"{patience.total_seconds():g} seconds; check the network and the load of the machine and try again, or "
             "set TOOLHIVE_PREPARE_TIMEOUT of the agent to more seconds",
+        )
+
+
+class NoTwinsError(ToolHiveError):
+    """A stdio server cannot have a further container now."""
+
+    def __init__(self, key: WorkloadKey) -> None:
+        super().__init__(
+            ErrorCode.SERVER_NOT_READY,
+            f"the workload {key.name!r} does not run, so that it can have no further process; start it with "
+            f"`thv restart {key.name}`, or try again in a moment if it is being started",
+        )
+
+
+class TooManyTwinsError(ToolHiveError):
+    """A stdio server has as many further containers as it may."""
+
+    def __init__(self, key: WorkloadKey, most: int) -> None:
+        super().__init__(
+            ErrorCode.LIMIT_REACHED,
+            f"the workload {key.name!r} has {most} processes of its own sessions, which is as many as it may; end "
+            "sessions that are not used, or set TOOLHIVE_STDIO_MAX_PROCESSES of the agent to more",
         )

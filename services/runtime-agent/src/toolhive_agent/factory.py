@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from toolhive_agent.config import Settings
 from toolhive_agent.models.handshake import SavedHandshake
 from toolhive_agent.models.history import Policy
-from toolhive_agent.services.agent import Agent, Buckets
+from toolhive_agent.services.agent import Agent, Buckets, Streams
 from toolhive_agent.services.engine import Engine
 from toolhive_agent.services.heartbeat import Heartbeat
 from toolhive_agent.services.images import Images
@@ -16,16 +16,16 @@ from toolhive_agent.services.logs import Logs
 from toolhive_agent.services.readiness import Readiness, ReadinessSettings
 from toolhive_agent.services.reporter import Reporter
 from toolhive_agent.services.session_events import SessionEvents
+from toolhive_agent.services.slot_containers import SlotContainers
 from toolhive_agent.services.stdio_hub import StdioHub
 from toolhive_agent.services.stdio_keeper import KeeperSettings
 from toolhive_agent.services.worker import Tools, Worker
 from toolhive_common import subjects
-from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus
 from toolhive_common.messaging.events import EventLog
 from toolhive_common.schemas.state import AgentState, DesiredWorkload, ObservedWorkload, WorkloadKey
-from toolhive_runtime.runtime import Attachment, BuilderOptions, Runtime
+from toolhive_runtime.runtime import BuilderOptions, Runtime
 
 __all__ = ["Parts", "build"]
 
@@ -46,6 +46,7 @@ class Parts:
     hub: StdioHub
     reporter: Reporter
     logs: Logs
+    slots: SlotContainers
 
 
 def build(
@@ -73,12 +74,18 @@ def build(
     def on_lost(key: WorkloadKey) -> None:
         agents[0].wake(key)
 
+    slots = SlotContainers(
+        engine,
+        settings.agent_name,
+        most=settings.stdio_max_processes,
+        grace=min(_REMOVE_GRACE, timedelta(seconds=settings.stop_grace)),
+    )
     hub = StdioHub(
         bus,
         Bucket(bus, subjects.HANDSHAKES_BUCKET, SavedHandshake),
-        _NoSlots(),
+        slots,
         SessionEvents(settings.agent_name, reporter, now),
-        KeeperSettings(),
+        KeeperSettings(max_processes=settings.stdio_max_processes),
         group,
         on_lost,
     )
@@ -94,6 +101,7 @@ def build(
             now,
         ),
         hub=hub,
+        slots=slots,
         reporter=reporter,
         policy=Policy(
             restart_delay=timedelta(seconds=settings.restart_delay),
@@ -112,7 +120,7 @@ def build(
         ),
         engine,
         reporter,
-        hub,
+        Streams(hub, slots),
         lambda desired: Worker(desired, tools, group),
         group,
         timedelta(seconds=settings.resync),
@@ -126,15 +134,7 @@ def build(
         every=timedelta(seconds=settings.heartbeat),
         on_engine_back=agent.engine_is_back,
     )
-    return Parts(agent, engine, heartbeat, hub, reporter, Logs(engine, settings.agent_name))
-
-
-class _NoSlots:
-    async def start(self, key: WorkloadKey, slot: str) -> Attachment:
-        raise ToolHiveError(ErrorCode.INTERNAL, f"{key.name}: no further containers yet ({slot})")
-
-    async def remove(self, key: WorkloadKey, slot: str) -> None:
-        return
+    return Parts(agent, engine, heartbeat, hub, reporter, Logs(engine, settings.agent_name), slots)
 
 
 def _builder(settings: Settings) -> BuilderOptions:

@@ -10,6 +10,7 @@ from toolhive_common.schemas.base import OmitEmpty, Wire
 from toolhive_common.schemas.permissions import PermissionProfile
 from toolhive_common.schemas.runconfig import (
     HeaderForward,
+    MiddlewareConfig,
     ProxyMode,
     RuntimeConfig,
     ToolOverride,
@@ -103,12 +104,18 @@ class OidcOptions(OmitEmpty):
     client_id: str = ""
     client_secret: str = ""
     scopes: tuple[str, ...] = ()
+    resource_url: str = ""
+    """With what follows an addition to ToolHive's keys, for what ``thv run`` can say."""
+    ca_cert_path: str = ""
+    auth_token_file: str = ""
+    allow_private_ip: bool = False
+    insecure_allow_http: bool = False
 
 
 class CreateRequest(OmitEmpty):
     """Body of ``POST /api/v1beta/workloads``, and the answer of ``GET /api/v1beta/workloads/{name}``.
 
-    ``labels`` and ``publish`` are additions to ToolHive's keys, for what ``thv run`` can say.
+    What follows ``runtime_config`` are additions to ToolHive's keys, for what ``thv run`` can say.
     """
 
     # Left out it means true, so that a false must be written: the answer of GET, sent again, makes the same workload.
@@ -144,6 +151,14 @@ class CreateRequest(OmitEmpty):
     runtime_config: RuntimeConfig | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     publish: tuple[str, ...] = ()
+    stdio_process: str = ""
+    """``shared`` or ``per-session``; empty = shared."""
+    strict_protocol_validation: bool = False
+    stateless: bool = False
+    session_ttl: str = ""
+    endpoint_prefix: str = ""
+    allowed_origins: tuple[str, ...] = ()
+    middleware_configs: tuple[MiddlewareConfig, ...] = ()
 
 
 class CreatedWorkload(Wire):

@@ -12,7 +12,9 @@ MAX_SILENCE = timedelta(seconds=15)
 """Age of a heartbeat after which its agent counts as gone: three beats."""
 
 
-def refuse_agent(name: str, state: AgentState | None, *, now: datetime) -> Rejection | None:
+def refuse_agent(
+    name: str, state: AgentState | None, *, now: datetime, needs_engine: bool = True
+) -> Rejection | None:
     """Say why the agent cannot run anything now, if it cannot.
 
     The beat's time is the agent's clock and ``now`` is this process's. Clocks that are apart make the agent seem
@@ -23,6 +25,8 @@ def refuse_agent(name: str, state: AgentState | None, *, now: datetime) -> Rejec
     ----------
     now
         This process's time, in UTC.
+    needs_engine
+        Whether the agent's container engine has to answer.
     """
     if state is None:
         return Rejection(
@@ -37,6 +41,6 @@ def refuse_agent(name: str, state: AgentState | None, *, now: datetime) -> Rejec
             f"the agent {name!r} has been silent for {silence.total_seconds():.0f} seconds; check that the "
             "runtime-agent runs (`scripts/compose ps`) and try again",
         )
-    if state.problem:
+    if state.problem and needs_engine:
         return Rejection(state.problem_code or ErrorCode.ENGINE_ERROR, state.problem)
     return None

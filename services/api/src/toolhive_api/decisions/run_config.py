@@ -9,14 +9,21 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from toolhive_api.decisions.mounts import refuse_mounts
+from toolhive_api.decisions.proxy_settings import refuse_proxy_settings
+from toolhive_api.decisions.refusals import invalid as _invalid
+from toolhive_api.decisions.refusals import unsupported as _unsupported
+from toolhive_api.decisions.remote_servers import refuse_remote, remote_transport
 from toolhive_api.models.verdicts import Rejection
+from toolhive_common import oidc_settings
 from toolhive_common.automatic import OWN_LABELS, automatic_names, automatic_variables, own_labels
 from toolhive_common.build_options import wrong_build_option
-from toolhive_common.errors import ErrorCode
+from toolhive_common.middleware.parts import InvalidMiddlewareError, UnsupportedPartsError
+from toolhive_common.middleware.plan import plan_middleware
 from toolhive_common.names import PACKAGE_SCHEMES, InvalidNameError, check_workload_name
 from toolhive_common.schemas.permissions import BUILTIN_PROFILES, PermissionProfile
-from toolhive_common.schemas.runconfig import ProxyMode, RunConfig, Transport
+from toolhive_common.schemas.runconfig import ProxyMode, RunConfig, StdioProcess, Transport
 from toolhive_common.schemas.workload import CreateRequest
+from toolhive_common.unsupported import unsupported_parts
 
 __all__ = ["DEFAULT_GROUP", "Surroundings", "plan_run_config"]
 
@@ -50,24 +57,66 @@ def plan_run_config(request: CreateRequest, around: Surroundings) -> RunConfig |
         if (rejection := check(request, around)) is not None:
             return rejection
     planned = _build(request, around)
+    if parts := unsupported_parts(planned):
+        return _unsupported(", ".join(parts), "leave it out of the request")
+    try:
+        plan_middleware(planned)
+    except (InvalidMiddlewareError, UnsupportedPartsError) as error:
+        return Rejection(error.code, error.message)
     if len(planned.to_json()) > _MAX_BYTES:
         return _invalid(f"the request is too large: at most {_MAX_BYTES // 1024} KiB; shorten env_vars or arguments")
     return planned
 
 
 def _build(request: CreateRequest, around: Surroundings) -> RunConfig:
+    container = _remote_parts(request) if request.url else _container_parts(request, around)
+    transport = container.transport
+    labels = own_labels(name=request.name, base_name=request.name, transport=transport, port=around.proxy_port)
+    return container.model_copy(
+        update={
+            "port": around.proxy_port,
+            "container_labels": {**request.labels, **labels},
+            "group": request.group or DEFAULT_GROUP,
+            "proxy_mode": ProxyMode(request.proxy_mode) if request.proxy_mode else _front(request),
+            "stdio_process": StdioProcess(request.stdio_process) if request.stdio_process else None,
+            "tools_filter": request.tools,
+            "tools_override": request.tools_override,
+            "oidc_config": oidc_settings.to_run_config(request.oidc) if request.oidc else None,
+            "header_forward": request.header_forward,
+            "trust_proxy_headers": request.trust_proxy_headers,
+            "strict_protocol_validation": request.strict_protocol_validation,
+            "stateless": request.stateless,
+            "session_ttl": request.session_ttl,
+            "endpoint_prefix": request.endpoint_prefix,
+            "allowed_origins": request.allowed_origins,
+            "middleware_configs": request.middleware_configs,
+        }
+    )
+
+
+def _remote_parts(request: CreateRequest) -> RunConfig:
+    """Begin the RunConfig of a server that runs elsewhere."""
+    return RunConfig(
+        name=request.name,
+        container_name=request.name,
+        base_name=request.name,
+        remote_url=request.url,
+        transport=remote_transport(request),
+    )
+
+
+def _container_parts(request: CreateRequest, around: Surroundings) -> RunConfig:
+    """Begin the RunConfig of a server in a container."""
     transport = _transport(request)
     target_port = (request.target_port or around.free_target_port) if transport in _HTTP_TRANSPORTS else 0
     set_by_us = automatic_names(transport)
     given = {name: value for name, value in request.env_vars.items() if name not in set_by_us}
-    labels = own_labels(name=request.name, base_name=request.name, transport=transport, port=around.proxy_port)
     return RunConfig(
         image=request.image,
         name=request.name,
         container_name=request.name,
         base_name=request.name,
         transport=transport,
-        port=around.proxy_port,
         target_port=target_port,
         cmd_args=request.cmd_arguments,
         env_vars={**given, **automatic_variables(transport, target_port)},
@@ -75,11 +124,18 @@ def _build(request: CreateRequest, around: Surroundings) -> RunConfig:
         publish=request.publish,
         permission_profile=_profile(request),
         isolate_network=request.network_isolation is not False,
-        container_labels={**request.labels, **labels},
-        proxy_mode=ProxyMode.STREAMABLE_HTTP,
-        group=request.group or DEFAULT_GROUP,
         runtime_config=request.runtime_config,
     )
+
+
+def _front(request: CreateRequest) -> ProxyMode:
+    """How clients are told to connect, when the user did not say.
+
+    Whatever a server in a container speaks, streamable HTTP is best; a remote server keeps its own transport, as the
+    URL that is told keeps its path.
+    """
+    sse = request.url and request.transport == Transport.SSE
+    return ProxyMode.SSE if sse else ProxyMode.STREAMABLE_HTTP
 
 
 def _transport(request: CreateRequest) -> Transport:
@@ -90,37 +146,33 @@ def _profile(request: CreateRequest) -> PermissionProfile:
     return request.permission_profile or BUILTIN_PROFILES["network"]
 
 
-def _invalid(message: str) -> Rejection:
-    return Rejection(ErrorCode.INVALID_REQUEST, message)
-
-
-def _unsupported(setting: str, advice: str) -> Rejection:
-    return Rejection(
-        ErrorCode.UNSUPPORTED_SETTING, f"{setting} is not supported by this version of ToolHive for Python; {advice}"
-    )
-
-
 _Check = Callable[[CreateRequest, Surroundings], Rejection | None]
 
 
 def _refuse_unsupported(request: CreateRequest, _around: Surroundings) -> Rejection | None:
     given = {
-        "url": request.url,
         "registry": request.registry,
         "server": request.server,
         "secrets": request.secrets,
-        "oidc": request.oidc,
         "oauth_config": request.oauth_config,
         "authz_config": request.authz_config,
-        "tools": request.tools,
-        "tools_override": request.tools_override,
         "headers": request.headers,
-        "header_forward": request.header_forward,
-        "trust_proxy_headers": request.trust_proxy_headers,
         "allow_docker_gateway": request.allow_docker_gateway,
+        **_secret_settings(request),
     }
     found = [name for name, value in given.items() if value]
     return _unsupported(", ".join(found), "leave it out of the request") if found else None
+
+
+def _secret_settings(request: CreateRequest) -> dict[str, object]:
+    """Settings that hold secrets, or name some that nobody keeps yet, and files that no service here can read."""
+    oidc, headers = request.oidc, request.header_forward
+    return {
+        "header_forward.add_headers_from_secret": headers and headers.add_headers_from_secret,
+        "oidc.client_secret": oidc and oidc.client_secret,
+        "oidc.ca_cert_path": oidc and oidc.ca_cert_path,
+        "oidc.auth_token_file": oidc and oidc.auth_token_file,
+    }
 
 
 def _refuse_encoding(request: CreateRequest, _around: Surroundings) -> Rejection | None:
@@ -139,14 +191,20 @@ def _refuse_name(request: CreateRequest, _around: Surroundings) -> Rejection | N
     return None
 
 
-def _refuse_image(request: CreateRequest, _around: Surroundings) -> Rejection | None:
+def _refuse_source(request: CreateRequest, _around: Surroundings) -> Rejection | None:
+    return refuse_remote(request) if request.url else _refuse_image(request)
+
+
+def _refuse_image(request: CreateRequest) -> Rejection | None:
     if not request.image:
-        return _invalid("image is missing; give an image or a package such as 'uvx://mcp-server-time'")
+        return _invalid(
+            "image is missing; give one, a package such as 'uvx://mcp-server-time', or the url of a remote server"
+        )
     scheme, separator, rest = request.image.partition("://")
     if not _IMAGE.fullmatch(request.image) or request.image.startswith("-") or (separator and not rest):
         return _invalid(f"image {request.image[:120]!r} is neither an image reference nor a package")
     if separator and scheme in {"http", "https"}:
-        return _unsupported("a remote server", "give an image or a package")
+        return _invalid("image is a URL; give the address of a remote server as url")
     if separator and not request.image.startswith(PACKAGE_SCHEMES):
         return _invalid(f"image {request.image[:120]!r}: packages begin with {', '.join(PACKAGE_SCHEMES)}")
     return None
@@ -158,11 +216,11 @@ def _refuse_transport(request: CreateRequest, _around: Surroundings) -> Rejectio
         return _unsupported("transport 'inspector'", f"use one of {', '.join(supported)}")
     if request.transport and request.transport not in supported:
         return _invalid(f"transport {request.transport[:40]!r} is not known; use one of {', '.join(supported)}")
-    if request.proxy_mode == ProxyMode.SSE:
-        return _unsupported("proxy_mode 'sse'", "leave it out; clients connect with streamable HTTP")
-    if request.proxy_mode not in {"", ProxyMode.STREAMABLE_HTTP}:
-        return _invalid(f"proxy_mode {request.proxy_mode[:40]!r} is not known; use 'streamable-http'")
     return None
+
+
+def _refuse_proxy_settings(request: CreateRequest, _around: Surroundings) -> Rejection | None:
+    return refuse_proxy_settings(request)
 
 
 def _refuse_address(request: CreateRequest, around: Surroundings) -> Rejection | None:
@@ -205,6 +263,11 @@ def _refuse_published(request: CreateRequest, _around: Surroundings) -> Rejectio
 
 
 def _refuse_permissions(request: CreateRequest, _around: Surroundings) -> Rejection | None:
+    # A remote server has no container; a profile for it was refused before.
+    return None if request.url else _refuse_profile(request)
+
+
+def _refuse_profile(request: CreateRequest) -> Rejection | None:
     profile = _profile(request)
     mode = profile.network.mode if profile.network else ""
     http = request.transport in _HTTP_TRANSPORTS
@@ -253,8 +316,9 @@ _CHECKS: tuple[_Check, ...] = (
     _refuse_encoding,
     _refuse_name,
     _refuse_unsupported,
-    _refuse_image,
+    _refuse_source,
     _refuse_transport,
+    _refuse_proxy_settings,
     _refuse_address,
     _refuse_group,
     _refuse_permissions,

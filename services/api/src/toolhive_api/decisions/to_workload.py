@@ -1,14 +1,17 @@
 """A row as the REST API shows it."""
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from toolhive_api.models.records import WorkloadRecord
-from toolhive_common.automatic import OWN_LABELS, automatic_names
+from toolhive_common.automatic import OWN_LABELS
+from toolhive_common.remote import public_path
 from toolhive_common.schemas.runconfig import ProxyMode, RunConfig
-from toolhive_common.schemas.workload import CreateRequest, Workload
+from toolhive_common.schemas.workload import Workload
 
-__all__ = ["public_port", "to_create_request", "to_workload"]
+__all__ = ["public_port", "public_url", "to_workload"]
 
+_REMOTE = "remote"
+"""ToolHive's word in place of an image. The URL itself may hold a key."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -16,6 +19,13 @@ def public_port(proxy_url: str) -> int:
     """Port that clients connect to."""
     parts = urlsplit(proxy_url)
     return parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
+
+
+def public_url(proxy_url: str, config: RunConfig) -> str:
+    """Where clients connect to. With SSE it ends with the name, by which ToolHive finds a client's entry again."""
+    path = public_path(config)
+    fragment = f"#{quote(config.name)}" if config.proxy_mode is ProxyMode.SSE else ""
+    return f"{proxy_url}/{config.name}{path}{fragment}"
 
 
 def to_workload(record: WorkloadRecord, *, proxy_url: str) -> Workload:
@@ -29,8 +39,8 @@ def to_workload(record: WorkloadRecord, *, proxy_url: str) -> Workload:
     config = record.run_config
     return Workload(
         name=record.key.name,
-        package=config.image,
-        url=f"{proxy_url}/{record.key.name}/mcp",
+        package=_REMOTE if config.remote_url else config.image,
+        url=public_url(proxy_url, config),
         port=public_port(proxy_url),
         transport_type=config.transport,
         # Whatever the server speaks, clients of this proxy speak streamable HTTP.
@@ -41,35 +51,8 @@ def to_workload(record: WorkloadRecord, *, proxy_url: str) -> Workload:
         labels=_user_labels(config),
         group=config.group,
         tools=config.tools_filter,
+        remote=bool(config.remote_url),
         started_at=record.started_at,
-    )
-
-
-def to_create_request(record: WorkloadRecord) -> CreateRequest:
-    """Show a workload as the request that would make it again."""
-    config = record.run_config
-    set_by_us = automatic_names(config.transport)
-    return CreateRequest(
-        name=record.key.name,
-        image=config.image,
-        host=config.host,
-        proxy_port=config.port,
-        target_port=config.target_port,
-        transport=config.transport,
-        proxy_mode=config.proxy_mode or "",
-        cmd_arguments=config.cmd_args,
-        volumes=config.volumes,
-        tools=config.tools_filter,
-        env_vars={name: value for name, value in config.env_vars.items() if name not in set_by_us},
-        permission_profile=config.permission_profile,
-        network_isolation=config.isolate_network,
-        allow_docker_gateway=config.allow_docker_gateway,
-        trust_proxy_headers=config.trust_proxy_headers,
-        tools_override=config.tools_override,
-        group=config.group,
-        runtime_config=config.runtime_config,
-        labels=_user_labels(config),
-        publish=config.publish,
     )
 
 

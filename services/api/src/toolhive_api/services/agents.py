@@ -20,8 +20,13 @@ class AgentDirectory:
         self._heartbeats = heartbeats
         self._clock = clock
 
-    async def require(self, agent: str) -> None:
+    async def require(self, agent: str, *, needs_engine: bool = True) -> None:
         """Return if the agent can take work now.
+
+        Parameters
+        ----------
+        needs_engine
+            Whether the work is a container. A remote server has none, and asks for a living agent only.
 
         Raises
         ------
@@ -32,6 +37,8 @@ class AgentDirectory:
         """
         if not self._bus.connected:
             raise self._bus.unreachable()
-        rejection = refuse_agent(agent, await self._heartbeats.get(agent), now=self._clock())
+        rejection = refuse_agent(
+            agent, await self._heartbeats.get(agent), now=self._clock(), needs_engine=needs_engine
+        )
         if rejection is not None:
             raise AgentNotReadyError(rejection.code, rejection.message)

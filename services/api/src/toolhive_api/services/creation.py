@@ -16,6 +16,7 @@ from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_common.manager import Created, RunUpdate
 from toolhive_common.messaging.bus import Bus
 from toolhive_common.messaging.progress import listen_for_progress
+from toolhive_common.remote import parse_remote_url
 from toolhive_common.schemas.commands import Progress, ProgressStage
 from toolhive_common.schemas.runconfig import RunConfig
 from toolhive_common.schemas.state import ObservedPhase, ObservedWorkload, WorkloadKey
@@ -129,11 +130,13 @@ class Creation:
 
 
 def _first_step(record: WorkloadRecord) -> Progress:
+    config = record.run_config
+    what = parse_remote_url(config.remote_url).shown if config.remote_url else config.image
     return Progress(
         key=record.key,
         revision=record.revision,
         stage=ProgressStage.STARTING,
-        message=f"asking the agent {record.agent!r} to run {record.run_config.image}",
+        message=f"asking the agent {record.agent!r} to run {what}",
     )
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from toolhive_api.adapters.database.engine import Database
 from toolhive_api.decisions.lifecycle import Action
+from toolhive_api.decisions.remote_servers import refuse_logs
 from toolhive_api.decisions.run_config import DEFAULT_GROUP, Surroundings, plan_run_config
 from toolhive_api.decisions.selection import is_listed, refuse_selection
-from toolhive_api.decisions.to_workload import public_port, to_create_request, to_workload
+from toolhive_api.decisions.to_workload import public_port, to_workload
 from toolhive_api.errors import RejectedError, UnknownGroupError, WorkloadNotFoundError
 from toolhive_api.models.records import WorkloadRecord
 from toolhive_api.models.verdicts import Rejection
@@ -19,6 +20,7 @@ from toolhive_common.manager import Created, RunUpdate, Selection
 from toolhive_common.messaging.bus import Bus
 from toolhive_common.messaging.rpc import ask_agent
 from toolhive_common.names import check_workload_name
+from toolhive_common.requests import to_create_request
 from toolhive_common.schemas.commands import AgentOperation, LogsReply, LogsRequest
 from toolhive_common.schemas.runconfig import RunConfig
 from toolhive_common.schemas.state import WorkloadKey
@@ -92,7 +94,7 @@ class FleetManager:
         """
         run_config = self._plan(request)
         key = WorkloadKey.default(run_config.name)
-        await self._agents.require(self._fleet.agent)
+        await self._agents.require(self._fleet.agent, needs_engine=not run_config.remote_url)
         steps: asyncio.Queue[Step] = asyncio.Queue()
         self._tasks.create_task(self._creation.run(key, run_config, steps), name=f"create {key.name}")
         while True:
@@ -149,7 +151,7 @@ class FleetManager:
 
     async def get_request(self, name: str) -> CreateRequest:
         """One workload as the request that would make it again. Raises as `get_workload`."""
-        return to_create_request(await self._record(name))
+        return to_create_request((await self._record(name)).run_config)
 
     async def logs(self, name: str, *, lines: int = 1000) -> str:
         """The end of what the server wrote.
@@ -158,10 +160,14 @@ class FleetManager:
         ------
         WorkloadNotFoundError, InvalidNameError
             There is none of the name.
+        RejectedError
+            It is a remote server, whose log is elsewhere.
         AgentUnreachableError, BusUnreachableError
             Nobody can be asked right now.
         """
         record = await self._record(name)
+        if record.run_config.remote_url:
+            raise RejectedError(refuse_logs(name))
         reply = await ask_agent(
             self._bus,
             record.agent,

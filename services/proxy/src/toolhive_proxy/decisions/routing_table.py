@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from toolhive_common.remote import InvalidRemoteUrlError, parse_remote_url
 from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import DesiredPhase, DesiredWorkload, ObservedPhase, ObservedWorkload
-from toolhive_proxy.models.routes import Lookup, Origin, Route, Unavailable, Unknown
+from toolhive_proxy.models.routes import Lookup, Origin, Route, Target, Unavailable, Unknown
 
 __all__ = ["Came", "Change", "Reattached", "Went", "changes_between", "lookup", "outlives"]
 
+_MCP_PATH, _SSE_PATH = "/mcp", "/sse"
+"""Where servers in containers speak MCP."""
 _SOON = 2
 _LATER = 10
 _BY_HAND = 30
@@ -53,6 +56,8 @@ def _not_running(name: str, observed: ObservedWorkload) -> Unavailable:
 
 def _running(name: str, desired: DesiredWorkload, observed: ObservedWorkload) -> Route | Unavailable:
     config = desired.run_config
+    if config.remote_url:
+        return _elsewhere(name, config, observed)
     match config.transport:
         case Transport.STDIO:
             return Route(observed.key, observed.revision, config.transport, config, attachment=observed.attachment)
@@ -65,13 +70,38 @@ def _running(name: str, desired: DesiredWorkload, observed: ObservedWorkload) ->
                     f"({observed.endpoint!r}); restart it with `thv restart {name}`",
                     _LATER,
                 )
-            return Route(observed.key, observed.revision, config.transport, config, origin=origin)
+            target = Target(_SSE_PATH if config.transport is Transport.SSE else _MCP_PATH)
+            return Route(observed.key, observed.revision, config.transport, config, origin=origin, target=target)
         case _:
             return Unavailable(
                 observed.key,
                 f"the workload {name!r} has the transport {config.transport!s}, which this proxy does not serve",
                 _BY_HAND,
             )
+
+
+def _elsewhere(name: str, config: RunConfig, observed: ObservedWorkload) -> Route | Unavailable:
+    """Route to a server that runs elsewhere. Its address is what the user declared: no agent can change it."""
+    if config.transport not in {Transport.SSE, Transport.STREAMABLE_HTTP}:
+        return Unavailable(
+            observed.key,
+            f"the remote workload {name!r} has the transport {config.transport!s}; remove it, and run it again with "
+            "sse or streamable-http",
+            _BY_HAND,
+        )
+    try:
+        address = parse_remote_url(config.remote_url)
+    except InvalidRemoteUrlError as error:
+        return Unavailable(observed.key, f"the remote workload {name!r} cannot be reached: {error.message}", _BY_HAND)
+    path = address.path or (_SSE_PATH if config.transport is Transport.SSE else "")
+    return Route(
+        observed.key,
+        observed.revision,
+        config.transport,
+        config,
+        origin=Origin(address.host, address.port, address.scheme),
+        target=Target(path, address.query),
+    )
 
 
 def _origin(endpoint: str) -> Origin | None:

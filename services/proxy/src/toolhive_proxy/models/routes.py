@@ -6,7 +6,7 @@ from functools import cached_property
 from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import WorkloadKey
 
-__all__ = ["Lookup", "Origin", "Route", "Unavailable", "Unknown"]
+__all__ = ["Lookup", "Origin", "Route", "Target", "Unavailable", "Unknown"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -30,6 +30,16 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Target:
+    """Which resource of a server speaks MCP."""
+
+    path: str = ""
+    """Percent-encoded; empty = what the client's path says after the workload's name."""
+    query: str = ""
+    """Goes before the client's own. May hold a key: it stands in no log or message."""
+
+
+@dataclass(frozen=True)
 class Route:
     """A workload that can be called."""
 
@@ -39,8 +49,15 @@ class Route:
     run_config: RunConfig
     origin: Origin | None = None
     """Where an HTTP server listens; ``None`` for stdio."""
+    target: Target = Target()
+    """What is asked of an HTTP server."""
     attachment: str = ""
     """The agent's current hold on a stdio server."""
+
+    @property
+    def remote(self) -> bool:
+        """Whether the server is somebody else's, out on the network."""
+        return bool(self.run_config.remote_url)
 
 
 @dataclass(frozen=True)

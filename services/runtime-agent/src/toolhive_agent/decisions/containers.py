@@ -3,16 +3,20 @@
 from collections.abc import Mapping, Sequence
 
 from toolhive_common.schemas.state import WorkloadKey
+from toolhive_runtime.decisions.further_containers import SLOT_LABEL, slot_of
 from toolhive_runtime.runtime import ContainerStatus
 
 __all__ = [
     "agent_labels",
+    "firsts",
+    "further",
     "key_of",
     "newest",
     "of_revision",
     "owner_labels",
     "revision_of",
     "run_of",
+    "slot_labels",
     "workload_labels",
 ]
 
@@ -33,6 +37,11 @@ def workload_labels(agent: str, key: WorkloadKey) -> Mapping[str, str]:
     return {_AGENT: agent, _NAMESPACE: key.namespace, _WORKLOAD: key.name}
 
 
+def slot_labels(agent: str, key: WorkloadKey, slot: str) -> Mapping[str, str]:
+    """Labels of the further container of a workload that has the slot."""
+    return {**workload_labels(agent, key), SLOT_LABEL: slot}
+
+
 def owner_labels(agent: str, key: WorkloadKey, revision: int) -> Mapping[str, str]:
     """Labels of the container that answers to a revision."""
     return {**workload_labels(agent, key), _REVISION: str(revision)}
@@ -48,6 +57,16 @@ def revision_of(container: ContainerStatus) -> int:
     """Read back which revision it answers to; -1 when it does not say."""
     text = container.labels.get(_REVISION, "")
     return int(text) if text.isascii() and text.isdigit() else -1
+
+
+def firsts(containers: Sequence[ContainerStatus]) -> list[ContainerStatus]:
+    """Those that are workloads: what is wanted, planned and reported is about them."""
+    return [container for container in containers if not slot_of(container.labels)]
+
+
+def further(containers: Sequence[ContainerStatus]) -> list[ContainerStatus]:
+    """Those that stand beside a workload's own container, for an era or a session."""
+    return [container for container in containers if slot_of(container.labels)]
 
 
 def of_revision(containers: Sequence[ContainerStatus], revision: int) -> ContainerStatus | None:

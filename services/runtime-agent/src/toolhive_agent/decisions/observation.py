@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from toolhive_agent.decisions.containers import newest, of_revision, run_of
+from toolhive_agent.decisions.containers import firsts, newest, of_revision, run_of
 from toolhive_agent.decisions.death import death_of, death_sentence
 from toolhive_agent.decisions.memory import answers
 from toolhive_agent.decisions.reconcile import address_of
 from toolhive_agent.models.history import History, Policy
 from toolhive_common.errors import ErrorCode
+from toolhive_common.remote import InvalidRemoteUrlError, parse_remote_url
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.state import (
     DesiredPhase,
@@ -45,17 +46,20 @@ def observe(
     Parameters
     ----------
     containers
-        Those of the workload, of any revision.
+        Those of the workload, of any revision and slot.
     previous
         What was told last, of any revision.
     """
+    if desired.run_config.remote_url and desired.phase is DesiredPhase.RUNNING:
+        return _observe_remote(desired, now)
+    everything, containers = containers, firsts(containers)
     same = previous if previous and answers(previous, desired) else None
     wanted = desired.phase is DesiredPhase.RUNNING
     container = of_revision(containers, desired.revision) if wanted else newest(containers)
     ended = wanted and container is not None and container.state is ContainerState.EXITED
     death = death_of(container, history.last_log_lines, now) if ended and container else None
     last_death = death or (same.last_death if same else None)
-    verdict = _verdict(desired, containers, container, history, same, last_death, policy)
+    verdict = _verdict(desired, everything, container, history, same, last_death, policy)
     started = container is not None and container.state not in {ContainerState.CREATED, ContainerState.REMOVING}
     run = run_of(container) if container else ""
     alive = container is not None and container.state is ContainerState.RUNNING
@@ -79,6 +83,28 @@ def observe(
         updated_at=now,
         correlation_id=desired.correlation_id,
     )
+
+
+def _observe_remote(desired: DesiredWorkload, now: datetime) -> ObservedWorkload:
+    """Tell of a server that runs elsewhere: nothing has to be started, and whether it answers its callers see.
+
+    It runs since it was asked for, which is the same after a restart of this agent.
+    """
+    state = ObservedWorkload(
+        key=desired.key,
+        revision=desired.revision,
+        phase=ObservedPhase.RUNNING,
+        agent=desired.agent,
+        started_at=desired.requested_at,
+        updated_at=now,
+        correlation_id=desired.correlation_id,
+    )
+    try:
+        # Without its query, which may hold a key: the proxy has it from what is declared.
+        return state.model_copy(update={"endpoint": parse_remote_url(desired.run_config.remote_url).shown})
+    except InvalidRemoteUrlError as error:
+        wrong = {"phase": ObservedPhase.ERROR, "code": error.code, "reason": error.message, "started_at": None}
+        return state.model_copy(update=wrong)
 
 
 def _restarts(same: ObservedWorkload | None, started_at: datetime | None) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from toolhive_agent.decisions.backoff import next_attempt
-from toolhive_agent.decisions.containers import newest, of_revision, run_of
+from toolhive_agent.decisions.containers import firsts, further, newest, of_revision, revision_of, run_of
 from toolhive_agent.models.commands import (
     Attach,
     AwaitReady,
@@ -12,6 +12,7 @@ from toolhive_agent.models.commands import (
     CreateContainer,
     PrepareImage,
     RemoveContainer,
+    RemoveFurther,
     StartContainer,
     StopContainer,
     WaitUntil,
@@ -40,18 +41,36 @@ def plan(
     Parameters
     ----------
     containers
-        Those of the workload, of any revision.
+        Those of the workload, of any revision and slot.
     history
         Of the wanted revision.
     """
-    here = [container for container in containers if container.state is not ContainerState.REMOVING]
+    there = [container for container in containers if container.state is not ContainerState.REMOVING]
+    here, unwanted = firsts(there), _plan_further(desired, there)
     match desired.phase:
         case DesiredPhase.REMOVED:
-            return _after_pause([RemoveContainer(one.container_id) for one in here], history, now, policy)
+            removals = [*unwanted, *(RemoveContainer(one.container_id) for one in here)]
+            return _after_pause(removals, history, now, policy)
         case DesiredPhase.STOPPED:
-            return _after_pause(_plan_stopped(here), history, now, policy)
+            return _after_pause([*unwanted, *_plan_stopped(here)], history, now, policy)
+        case DesiredPhase.RUNNING if desired.run_config.remote_url:
+            # It runs elsewhere. What is here was left by an earlier wish of the same name.
+            removals = [*unwanted, *(RemoveContainer(one.container_id) for one in here)]
+            return _after_pause(removals, history, now, policy)
         case DesiredPhase.RUNNING:
-            return _plan_running(desired, here, history, now, policy)
+            return [
+                *_after_pause(unwanted, history, now, policy),
+                *_plan_running(desired, here, history, now, policy),
+            ]
+
+
+def _plan_further(desired: DesiredWorkload, containers: Sequence[ContainerStatus]) -> list[Command]:
+    """Take further containers away that stand beside nothing: they go with the container whose twins they are."""
+    kept = set[int]()
+    if desired.phase is DesiredPhase.RUNNING and not desired.run_config.remote_url:
+        kept = {desired.revision, *(revision_of(one) for one in firsts(containers))}
+    gone = tuple(one.container_id for one in further(containers) if revision_of(one) not in kept)
+    return [RemoveFurther(gone)] if gone else []
 
 
 def _after_pause(commands: list[Command], history: History, now: datetime, policy: Policy) -> list[Command]:

@@ -39,7 +39,10 @@ def events_between(
     previous
         What was told last, of any revision.
     """
-    return [_event(event_type, current, now) for event_type in _steps(previous, current)]
+    steps = _steps(previous, current)
+    if not current.container_id:  # a server that runs elsewhere starts without one
+        steps = [step for step in steps if step is not EventType.CONTAINER_STARTED]
+    return [_event(event_type, current, now) for event_type in steps]
 
 
 def _steps(previous: ObservedWorkload | None, current: ObservedWorkload) -> Sequence[EventType]:

@@ -10,6 +10,7 @@ __all__ = [
     "CreateContainer",
     "PrepareImage",
     "RemoveContainer",
+    "RemoveFurther",
     "StartContainer",
     "StopContainer",
     "WaitUntil",
@@ -74,6 +75,13 @@ class RemoveContainer:
 
 
 @dataclass(frozen=True)
+class RemoveFurther:
+    """Remove containers beside the workload's own, all at once."""
+
+    container_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class WaitUntil:
     """Nothing before this time."""
 
@@ -88,5 +96,6 @@ Command = (
     | AwaitReady
     | StopContainer
     | RemoveContainer
+    | RemoveFurther
     | WaitUntil
 )

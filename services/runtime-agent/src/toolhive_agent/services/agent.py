@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 
-from toolhive_agent.decisions.containers import agent_labels, key_of
-from toolhive_agent.decisions.orphans import orphans, taken_back
+from toolhive_agent.decisions.containers import agent_labels, firsts, key_of
+from toolhive_agent.decisions.orphans import leftovers, orphans, taken_back
 from toolhive_agent.services.engine import Engine
 from toolhive_agent.services.reporter import Reporter
+from toolhive_agent.services.slot_containers import SlotContainers
 from toolhive_agent.services.stdio_hub import StdioHub
 from toolhive_agent.services.worker import Worker
 from toolhive_common import subjects
@@ -23,8 +25,9 @@ from toolhive_common.schemas.state import (
     ObservedWorkload,
     WorkloadKey,
 )
+from toolhive_runtime.decisions.further_containers import slot_of
 
-__all__ = ["Agent", "Buckets"]
+__all__ = ["Agent", "Buckets", "Streams"]
 
 _log = structlog.get_logger(__name__)
 
@@ -35,6 +38,14 @@ class Buckets:
     def __init__(self, desired: Bucket[DesiredWorkload], observed: Bucket[ObservedWorkload]) -> None:
         self.desired = desired
         self.observed = observed
+
+
+@dataclass(frozen=True)
+class Streams:
+    """What the agent holds of stdio servers."""
+
+    hub: StdioHub
+    slots: SlotContainers
 
 
 class Agent:
@@ -56,7 +67,7 @@ class Agent:
         buckets: Buckets,
         engine: Engine,
         reporter: Reporter,
-        hub: StdioHub,
+        streams: Streams,
         new_worker: Callable[[DesiredWorkload], Worker],
         group: asyncio.TaskGroup,
         resync: timedelta,
@@ -65,7 +76,7 @@ class Agent:
         self._buckets = buckets
         self._engine = engine
         self._reporter = reporter
-        self._hub = hub
+        self._streams = streams
         self._new_worker = new_worker
         self._group = group
         self._resync = resync
@@ -108,7 +119,7 @@ class Agent:
         async for event in self._engine.events():
             if event is None:
                 self.engine_is_back()
-            elif (key := key_of(event.labels)) is not None:
+            elif (key := key_of(event.labels)) is not None and not slot_of(event.labels):
                 self.wake(key)
 
     def wake(self, key: WorkloadKey) -> None:
@@ -150,7 +161,11 @@ class Agent:
         try:
             runtime = await self._engine.runtime()
             containers = await runtime.list(agent_labels(self._name))
-            for container_id in orphans(containers, declared, synced=self._synced):
+            unheld = leftovers(containers, self._streams.slots.names())
+            if unheld:
+                _log.info("removing further containers that nobody holds", count=len(unheld))
+                await self._streams.slots.remove_containers(runtime, unheld)
+            for container_id in orphans(firsts(containers), declared, synced=self._synced):
                 _log.info("removing a container that nobody declared", container_id=container_id[:12])
                 await runtime.remove(container_id)
         except ToolHiveError as error:
@@ -160,7 +175,8 @@ class Agent:
         _, task = self._workers.pop(key)
         task.cancel()
         await asyncio.wait([task])
-        await self._hub.forget(key)
+        await self._streams.hub.forget(key)
+        self._streams.slots.withdraw(key)
         self._reporter.forget(key)
 
 

@@ -1,6 +1,6 @@
 """The end of what a server wrote."""
 
-from toolhive_agent.decisions.containers import newest, workload_labels
+from toolhive_agent.decisions.containers import firsts, newest, workload_labels
 from toolhive_agent.errors import UnknownWorkloadError
 from toolhive_agent.services.engine import Engine
 from toolhive_common.schemas.state import WorkloadKey
@@ -28,7 +28,7 @@ class Logs:
             There is no container of the workload.
         """
         runtime = await self._engine.runtime()
-        container = newest(await runtime.list(workload_labels(self._agent, key)))
+        container = newest(firsts(await runtime.list(workload_labels(self._agent, key))))
         if container is None:
             raise UnknownWorkloadError(key)
         text = await runtime.logs(container.container_id, lines=min(max(lines, 0), _MOST_LINES))

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from toolhive_agent.decisions.containers import owner_labels, run_of, workload_labels
+from toolhive_agent.decisions.containers import firsts, of_revision, owner_labels, run_of, workload_labels
 from toolhive_agent.decisions.death import LOG_LINES
 from toolhive_agent.decisions.memory import answers, failed, newly_dead, noticed, recalled
 from toolhive_agent.decisions.observation import observe
@@ -25,6 +25,7 @@ from toolhive_agent.models.commands import (
     CreateContainer,
     PrepareImage,
     RemoveContainer,
+    RemoveFurther,
     StartContainer,
     StopContainer,
     WaitUntil,
@@ -34,14 +35,16 @@ from toolhive_agent.services.engine import Engine
 from toolhive_agent.services.images import Images
 from toolhive_agent.services.readiness import Readiness
 from toolhive_agent.services.reporter import Reporter
+from toolhive_agent.services.slot_containers import SlotContainers
 from toolhive_agent.services.stdio_hub import StdioHub
 from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_common.observability.correlation import correlated
 from toolhive_common.schemas.permissions import BUILTIN_PROFILES
-from toolhive_common.schemas.state import DesiredWorkload
+from toolhive_common.schemas.runconfig import Transport
+from toolhive_common.schemas.state import DesiredPhase, DesiredWorkload
 from toolhive_runtime.decisions.container_spec import container_spec
 from toolhive_runtime.decisions.mounts import plan_mounts
-from toolhive_runtime.runtime import ContainerStatus, ImageSource, Runtime
+from toolhive_runtime.runtime import ContainerSpec, ContainerStatus, ImageSource, Runtime
 
 __all__ = ["Tools", "Worker"]
 
@@ -60,6 +63,7 @@ class Tools:
     images: Images
     readiness: Readiness
     hub: StdioHub
+    slots: SlotContainers
     reporter: Reporter
     policy: Policy
     network: str
@@ -137,9 +141,16 @@ class Worker:
         if (self._history.revision, self._history.correlation_id) != (desired.revision, desired.correlation_id):
             self._drop_activity()  # also where the new wish needs the same step: it may need it in another way
             self._history = recalled(desired, tools.reporter.last(self._key))
-        runtime = await tools.engine.runtime()
-        containers = await runtime.list(workload_labels(tools.agent, self._key))
-        await self._notice_death(runtime, containers)
+        try:
+            runtime = await tools.engine.runtime()
+            containers = await runtime.list(workload_labels(tools.agent, self._key))
+        except ToolHiveError:
+            if not desired.run_config.remote_url:
+                raise
+            self._report(())  # it runs elsewhere, engine or not; what an earlier wish left here goes later
+            return None
+        await self._notice_death(runtime, firsts(containers))
+        self._offer_twins(firsts(containers))
         run, attachment = tools.hub.attachment(self._key)
         self._history = replace(self._history, attached_run=run, attachment=attachment)
         self._report(containers)
@@ -156,6 +167,15 @@ class Worker:
             if isinstance(step, _LONG) and self._activity is None:
                 self._activity = (step, self._group.create_task(self._carry_out_long(step)))
         return min((command.time for command in commands if isinstance(command, WaitUntil)), default=None)
+
+    def _offer_twins(self, containers: Sequence[ContainerStatus]) -> None:
+        """Say what further containers of a stdio server are made like, as long as it has one at all."""
+        desired, slots = self.desired, self._tools.slots
+        container = of_revision(containers, desired.revision)
+        if desired.phase is not DesiredPhase.RUNNING or desired.run_config.transport is not Transport.STDIO:
+            slots.withdraw(self._key)
+        elif container is not None and container.started_at is not None:
+            slots.offer(self._key, self._spec(container.image, desired.revision))
 
     async def _notice_death(self, runtime: Runtime, containers: Sequence[ContainerStatus]) -> None:
         dead = newly_dead(self._history, containers)
@@ -176,7 +196,7 @@ class Worker:
         except ToolHiveError as error:
             self._note_failure(error)
             return False
-        if not isinstance(command, RemoveContainer | StopContainer):
+        if not isinstance(command, RemoveContainer | RemoveFurther | StopContainer):
             self._clear_failure()
         return True
 
@@ -192,23 +212,29 @@ class Worker:
                 await self._attach(runtime, container_id, run, containers)
             case StopContainer(container_id):
                 await runtime.stop(container_id, grace=tools.stop_grace.total_seconds())
+            case RemoveFurther(container_ids):
+                await tools.slots.remove_containers(runtime, container_ids)
             case RemoveContainer(container_id):
                 await runtime.stop(container_id, grace=tools.remove_grace.total_seconds())
                 await runtime.remove(container_id)
             case _:
                 raise TypeError(f"not a short command: {command}")
 
-    async def _create(self, runtime: Runtime, image: str, revision: int) -> None:
+    def _spec(self, image: str, revision: int) -> ContainerSpec:
         tools, run_config = self._tools, self.desired.run_config
-        profile = run_config.permission_profile or BUILTIN_PROFILES["none"]
-        spec = container_spec(
+        return container_spec(
             run_config,
-            profile,
+            run_config.permission_profile or BUILTIN_PROFILES["none"],
             image=image,
             owner_labels=owner_labels(tools.agent, self._key, revision),
             restart_policy="no",
             external_network=tools.network,
         )
+
+    async def _create(self, runtime: Runtime, image: str, revision: int) -> None:
+        run_config = self.desired.run_config
+        profile = run_config.permission_profile or BUILTIN_PROFILES["none"]
+        spec = self._spec(image, revision)
         for mount in plan_mounts(profile, run_config.volumes, base_folder="").skipped:
             _log.warning(
                 "left a mount out: an earlier one has its place", workload=self._key.name, target=mount.target
