@@ -45,7 +45,7 @@ LOCKS := uv build nats dev api runtime-agent proxy
 lock: $(UV) ## Resolve the requirements anew
 	@cd requirements && for name in $(LOCKS); do \
 	  ../$(UV) pip compile --quiet --native-tls --generate-hashes --no-header --no-emit-index-url \
-	    --python-version 3.11 --universal $(addprefix --no-emit-package toolhive-,common runtime api agent proxy cli) \
+	    --python-version 3.11 --universal $(addprefix --no-emit-package toolhive-,common runtime sessions api agent proxy cli) \
 	    $$name.in -o $$name.txt; done
 
 .PHONY: generate
