@@ -71,6 +71,12 @@ check: setup ## Format, lint, types, layers, generated files and unit tests; und
 test: ## Everything: set up what the tests need, and run them all
 	@scripts/test
 
+.PHONY: bench
+bench: setup ## Measure the proxy beside its peers and write bench/RESULTS.md; QUICK=1 only looks whether all answer
+	@$(STEP) --show "engine" scripts/ensure-engine
+	@$(STEP) --show "programs of the benchmark" bench/prepare
+	@$(BIN)/python -m bench.harness
+
 .PHONY: images
 images: ## Build the images of the stack; what has not changed is not built again
 	@scripts/ensure-engine
