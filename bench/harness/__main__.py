@@ -3,17 +3,36 @@
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.harness.processes import BenchError
+from bench.harness.command_line import seconds_of
+from bench.harness.generator import compare_with_wrk
+from bench.harness.goals import compare_with_goals
+from bench.harness.machine import conditions
+from bench.harness.processes import BenchError, usage
 from bench.harness.progress import say
-from bench.harness.report import main_table
-from bench.harness.settings import Settings, settings_from
-from bench.harness.table import measured_rows
+from bench.harness.report import keep, main_section, section_text
+from bench.harness.settings import ROOT, Settings, settings_from
+from bench.harness.sweeps.half_load import sweep_half_load
+from bench.harness.sweeps.middleware import sweep_middleware
+from bench.harness.sweeps.section import Section, wrong
+from bench.harness.sweeps.sessions import sweep_sessions
+from bench.harness.sweeps.sizes import sweep_sizes
+from bench.harness.table import Row, measured_rows
 from bench.harness.targets import toolhive
 from bench.harness.targets.base import NotHereError, Stage, Target
 from bench.harness.targets.catalogue import CATALOGUE
+
+HOW = """\
+Every target answers the same `tools/call` of 200 bytes of text, of the same servers (`bench/backends`, Go), which run
+in containers; the load (`bench/load`, Go) reads every answer whole and compares its id. Load, targets and servers
+share the machine. Ours are the real services as plain processes with a real nats-server, so that no published port
+stands between, with the default middleware; nginx forwards to the same containers. mcp-proxy and supergateway bridge
+from and to stdio only: between two of HTTP stand two of them. supergateway starts its command once for each session,
+so its connections share 16 sessions. RSS and CPU are of the target's own processes and of the containers that it
+bridges; the engine's share is not in them."""
 
 
 def main() -> int:
@@ -24,14 +43,20 @@ def main() -> int:
         product = stack.enter_context(toolhive.serving(settings, Path(name)))
         targets, missing = _started(settings, product.stage(), stack)
         rows = measured_rows(targets, settings)
-        print(main_table(rows))
-        for line in missing:
-            print(f"not measured: {line}")
-    wrong = [row for row in rows if row.measured.errors or not row.measured.rate]
-    for row in wrong:
-        title = f"{row.path}, {row.name}, {row.connections} connections"
-        print(f"{title}: {row.measured.errors} errors, such as {row.measured.first_error}")
-    return 1 if wrong else 0
+        sections = [main_section(rows, missing, settings)]
+        if settings.sweeps:
+            sections += _sweeps(targets, rows, product, settings)
+    body = "\n\n".join(section_text(section) for section in sections)
+    print(body)
+    problems = [line for row in rows for line in wrong(f"{row.path}, {row.name}, {row.connections}", row.measured)]
+    problems += [line for section in sections for line in section.wrong]
+    for line in problems:
+        print(f"WRONG: {line}")
+    if not settings.quick and not settings.only:
+        head = "\n".join(f"- {line}" for line in conditions())
+        keep(ROOT / "bench/RESULTS.md", f"## The proxy beside its peers\n\n{head}\n\n{HOW}\n\n{body}")
+        say("written: bench/RESULTS.md")
+    return 1 if problems else 0
 
 
 def _started(settings: Settings, stage: Stage, stack: ExitStack) -> tuple[list[Target], list[str]]:
@@ -43,10 +68,33 @@ def _started(settings: Settings, stage: Stage, stack: ExitStack) -> tuple[list[T
             continue
         try:
             targets.append(stack.enter_context(entry.start(stage)))
-            say(f"started {title}")
         except NotHereError as error:
             missing.append(f"{title}: {error}")
     return targets, missing
+
+
+def _sweeps(
+    targets: Sequence[Target], rows: Sequence[Row], product: toolhive.Product, settings: Settings
+) -> Sequence[Section]:
+    """All that is measured beside the table; the sweep of sessions comes last, for it leaves the most behind."""
+    most = {
+        target: max(row.measured.rate for row in rows if (row.path, row.name) == (target.path, target.name))
+        for target in targets
+    }
+    say("commands")
+    commands = {f"thv {name}": seconds_of(product, settings, name) for name in ("version", "list")}
+    say("load program beside wrk")
+    generator = compare_with_wrk(targets, settings, product.folder)
+    say("half load")
+    half, added = sweep_half_load(targets, most, settings)
+    say("sizes")
+    sizes = sweep_sizes(targets, settings)
+    say("middleware")
+    middleware = sweep_middleware(targets, product, settings)
+    memory = {name: usage([pid]).rss for name, pid in product.pids.items()}
+    goals = compare_with_goals(rows, added, memory, commands)
+    say("sessions")
+    return [goals, half, sizes, sweep_sessions(targets, settings), middleware, generator]
 
 
 if __name__ == "__main__":

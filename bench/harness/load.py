@@ -5,13 +5,14 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from bench.harness.processes import BenchError, Usage, usage
 from bench.harness.settings import CACHE
 from bench.harness.targets.base import Target
 
-__all__ = ["Measured", "measure"]
+__all__ = ["Measured", "measure", "median_of"]
 
 _PATIENCE = 180
 """Seconds for the sessions to open: some peers start a container for each."""
@@ -89,6 +90,20 @@ def measure(
         cpu=after.cpu_since(warm) / calls if calls else 0.0,
         rss=after.rss,
         rss_idle=opened.rss,
+    )
+
+
+def median_of(rounds: Sequence[Measured]) -> Measured:
+    """The median of each figure of several rounds, and the errors of all."""
+    return Measured(
+        rate=median(one.rate for one in rounds),
+        p50=median(one.p50 for one in rounds),
+        p99=median(one.p99 for one in rounds),
+        errors=sum(one.errors for one in rounds),
+        first_error=next((one.first_error for one in rounds if one.first_error), ""),
+        cpu=median(one.cpu for one in rounds),
+        rss=int(median(one.rss for one in rounds)),
+        rss_idle=int(median(one.rss_idle for one in rounds)),
     )
 
 

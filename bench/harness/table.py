@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
-from bench.harness.load import Measured, measure
+from bench.harness.load import Measured, measure, median_of
 from bench.harness.progress import say
 from bench.harness.settings import Settings
 from bench.harness.targets.base import Target
@@ -36,21 +35,7 @@ def measured_rows(targets: Sequence[Target], settings: Settings) -> Sequence[Row
                     one = measure(target, connections=connections, seconds=settings.seconds, warm_up=settings.warm_up)
                     seen.setdefault((target, connections), []).append(one)
     return [
-        Row(target.path, target.name, connections, _together(seen[target, connections]))
+        Row(target.path, target.name, connections, median_of(seen[target, connections]))
         for target in targets
         for connections in settings.connections
     ]
-
-
-def _together(rounds: Sequence[Measured]) -> Measured:
-    """The median of each figure."""
-    return Measured(
-        rate=median(one.rate for one in rounds),
-        p50=median(one.p50 for one in rounds),
-        p99=median(one.p99 for one in rounds),
-        errors=sum(one.errors for one in rounds),
-        first_error=next((one.first_error for one in rounds if one.first_error), ""),
-        cpu=median(one.cpu for one in rounds),
-        rss=int(median(one.rss for one in rounds)),
-        rss_idle=int(median(one.rss_idle for one in rounds)),
-    )

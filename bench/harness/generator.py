@@ -1,0 +1,52 @@
+"""Whether the load program is fast enough: wrk puts the same load on the same server."""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from bench.harness.load import measure
+from bench.harness.settings import CACHE, Settings
+from bench.harness.sweeps.section import CONNECTIONS, Section, found
+from bench.harness.targets.base import HTTP_TO_HTTP, Target
+
+__all__ = ["compare_with_wrk"]
+
+_SCRIPT = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Accept"] = "application/json, text/event-stream"
+wrk.body = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"answer","arguments":{"size":200}}}'
+"""
+
+
+def compare_with_wrk(targets: Sequence[Target], settings: Settings, folder: Path) -> Section:
+    """Call the bare server by both, in turns."""
+    script = folder / "call.lua"
+    script.write_text(_SCRIPT)
+    direct = found(targets, HTTP_TO_HTTP, "direct")
+    wrk, own = [], []
+    for _ in range(settings.rounds if direct else 0):
+        wrk.append(_wrk(direct[0].url, script, settings))
+        own.append(
+            measure(direct[0], connections=CONNECTIONS, seconds=settings.seconds, warm_up=settings.warm_up).rate
+        )
+    rows = [("wrk, one thread", f"{median(wrk):.0f}"), ("bench/load", f"{median(own):.0f}")] if direct else []
+    text = (
+        f"HTTP → HTTP, direct, {CONNECTIONS} connections. wrk sends one fixed call and looks at no answer's content."
+    )
+    return Section("Whether the load program is the limit", text, ("program", "calls/s"), rows)
+
+
+def _wrk(url: str, script: Path, settings: Settings) -> float:
+    seconds = max(1, round(settings.seconds))  # it knows whole ones only
+    done = subprocess.run(
+        [str(CACHE / "wrk/usr/bin/wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), url],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=seconds + 60,
+    )
+    told = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    return float(told[1]) if told else 0.0
