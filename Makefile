@@ -47,6 +47,9 @@ lock: $(UV) ## Resolve the requirements anew
 	  ../$(UV) pip compile --quiet --native-tls --generate-hashes --no-header --no-emit-index-url \
 	    --python-version 3.11 --universal $(addprefix --no-emit-package toolhive-,common runtime api agent proxy cli) \
 	    $$name.in -o $$name.txt; done
+	@cd bench/requirements && for name in mcp-proxy node; do \
+	  ../../$(UV) pip compile --quiet --native-tls --generate-hashes --no-header --no-emit-index-url \
+	    --python-version 3.11 --universal $$name.in -o $$name.txt; done
 
 .PHONY: generate
 generate: setup ## Write the files that are generated from code
@@ -61,7 +64,7 @@ check: setup ## Format, lint, types, layers, generated files and unit tests; und
 	@$(STEP) "format" $(BIN)/ruff format --check --quiet .
 	@$(STEP) "lint" $(BIN)/ruff check --quiet .
 	@$(STEP) "scripts" scripts/check-scripts
-	@$(STEP) "types" $(BIN)/mypy --no-error-summary $(SOURCES) scripts/*.py
+	@$(STEP) "types" $(BIN)/mypy --no-error-summary $(SOURCES) scripts/*.py bench/harness
 	@$(STEP) "layers" $(BIN)/lint-imports --no-logo
 	@$(STEP) "generated files" $(BIN)/python scripts/generate.py --check
 	@$(STEP) "compose.yaml" scripts/check-compose

@@ -22,21 +22,20 @@ wrk.body = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"answ
 
 
 def compare_with_wrk(targets: Sequence[Target], settings: Settings, folder: Path) -> Section:
-    """Call the bare server by both, in turns."""
+    """Call by both, in turns."""
     script = folder / "call.lua"
     script.write_text(_SCRIPT)
-    direct = found(targets, HTTP_TO_HTTP, "direct")
-    wrk, own = [], []
-    for _ in range(settings.rounds if direct else 0):
-        wrk.append(_wrk(direct[0].url, script, settings))
-        own.append(
-            measure(direct[0], connections=CONNECTIONS, seconds=settings.seconds, warm_up=settings.warm_up).rate
-        )
-    rows = [("wrk, one thread", f"{median(wrk):.0f}"), ("bench/load", f"{median(own):.0f}")] if direct else []
-    text = (
-        f"HTTP → HTTP, direct, {CONNECTIONS} connections. wrk sends one fixed call and looks at no answer's content."
-    )
-    return Section("Whether the load program is the limit", text, ("program", "calls/s"), rows)
+    rows = []
+    for target in found(targets, HTTP_TO_HTTP, "direct", "nginx"):
+        wrk, own = [], []
+        for _ in range(settings.rounds):
+            wrk.append(_wrk(target.url, script, settings))
+            one = measure(target, connections=CONNECTIONS, seconds=settings.seconds, warm_up=settings.warm_up)
+            own.append(one.rate)
+        rows.append((target.name, f"{median(wrk):.0f}", f"{median(own):.0f}", f"{median(own) / median(wrk):.2f}"))
+    head = ("target", "calls/s by wrk", "by bench/load", "ratio")
+    text = f"HTTP → HTTP, {CONNECTIONS} connections. wrk (one thread) sends one fixed call and looks at no answer."
+    return Section("Whether the load program is the limit", text, head, rows)
 
 
 def _wrk(url: str, script: Path, settings: Settings) -> float:

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CACHE", "IMAGE", "LABEL", "ROOT", "Settings", "settings_from"]
+__all__ = ["CACHE", "LABEL", "ROOT", "Settings", "backend_image", "settings_from"]
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache/bench"
 """Where `bench/prepare` puts programs."""
-IMAGE = "toolhive-bench-backend:local"
 LABEL = "toolhive-bench"
 """Of every container of the benchmark, and the name of its agent."""
 
@@ -45,6 +44,11 @@ class Settings:
     warm_up: float
     only: Sequence[str]
     sweeps: bool
+
+
+def backend_image() -> str:
+    """Name of the image that `bench/prepare` built from this checkout; its tag is the fingerprint of its source."""
+    return f"toolhive-bench-backend:{(CACHE / 'backend.done').read_text().strip()}"
 
 
 def settings_from(environment: "os._Environ[str] | dict[str, str]") -> Settings:

@@ -22,6 +22,7 @@ type Line struct {
 	reader   *bufio.Reader
 	out      []byte
 	body     bytes.Buffer
+	renew    time.Time // when the deadline is to be moved on
 }
 
 // Reply is the answer to a request. The body of a stream is read from Stream, every other one is in Body.
@@ -107,9 +108,13 @@ func (l *Line) exchange() (Reply, error) {
 		if err != nil {
 			return Reply{}, err
 		}
-		l.conn, l.reader = conn, bufio.NewReaderSize(conn, 32<<10)
+		l.conn, l.reader, l.renew = conn, bufio.NewReaderSize(conn, 32<<10), time.Time{}
 	}
-	l.conn.SetDeadline(time.Now().Add(l.patience))
+	// A deadline costs as much as a small read, so that it is moved once a second and not with each call.
+	if now := time.Now(); now.After(l.renew) {
+		l.conn.SetDeadline(now.Add(l.patience + time.Second))
+		l.renew = now.Add(time.Second)
+	}
 	if _, err := l.conn.Write(l.out); err != nil {
 		return Reply{}, err
 	}

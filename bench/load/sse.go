@@ -73,7 +73,10 @@ func (s *sseClient) next() ([]byte, error) {
 }
 
 func (s *sseClient) Call(id int, message []byte) ([]byte, error) {
-	s.stream.conn.SetReadDeadline(time.Now().Add(s.stream.patience))
+	if now := time.Now(); now.After(s.stream.renew) {
+		s.stream.conn.SetReadDeadline(now.Add(s.stream.patience + time.Second))
+		s.stream.renew = now.Add(time.Second)
+	}
 	if err := s.send(message); err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.harness.containers import address_of, docker, pids_with_label, remove_all
 from bench.harness.processes import BenchError, running, until, wait_for_port
-from bench.harness.settings import IMAGE, LABEL, ROOT, Settings
+from bench.harness.settings import LABEL, ROOT, Settings, backend_image
 from bench.harness.targets.base import HTTP_TO_HTTP, HTTP_TO_SSE, HTTP_TO_STDIO, NotHereError, Stage, Target
 
 __all__ = ["NAME", "Product", "attached", "http", "serving", "sse", "stdio"]
@@ -59,7 +59,7 @@ class Product:
     def run(self, name: str, transport: str, *flags: str) -> None:
         """Run one server and return when it serves."""
         port = () if transport == "stdio" else ("--target-port", "8080")
-        self.thv("run", "--name", name, "--transport", transport, *port, *flags, IMAGE)
+        self.thv("run", "--name", name, "--transport", transport, *port, *flags, backend_image())
 
     def stage(self) -> Stage:
         """The stage with the servers that this product runs, for all other targets too."""
@@ -81,7 +81,7 @@ class Product:
             self.folder,
             http=f"{address_of(container['http'])}:8080",
             sse=f"{address_of(container['sse'])}:8080",
-            stdio=IMAGE,
+            stdio=backend_image(),
             ours=self.url,
             our_pids=self.pids,
         )
@@ -177,7 +177,7 @@ def stdio(stage: Stage) -> Iterator[Target]:
 def attached(_stage: Stage) -> AbstractContextManager[Target]:
     """A stdio server that a detached proxy holds itself.
 
-    To be filled in when such a proxy exists: start it for `IMAGE`, and yield a target on `HTTP_TO_STDIO` whose
-    ``pids`` are the proxy's and, by its label, the container's.
+    To be filled in when such a proxy exists: start it for the stage's ``stdio``, and yield a target on
+    `HTTP_TO_STDIO` whose ``pids`` are the proxy's and, by its label, the container's.
     """
     raise NotHereError("a detached proxy that attaches to its container does not exist yet")
