@@ -32,7 +32,7 @@ share the machine. Ours are the real services as plain processes with a real nat
 stands between, with the default middleware; nginx forwards to the same containers. mcp-proxy and supergateway bridge
 from and to stdio only: between two of HTTP stand two of them. supergateway starts its command once for each session,
 so its connections share 16 sessions. RSS and CPU are of the target's own processes and of the containers that it
-bridges; the engine's share is not in them."""
+bridges; the engine's share is not in them. How to measure anew: `make bench`, on a machine that does nothing else."""
 
 
 def main() -> int:
