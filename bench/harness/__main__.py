@@ -29,10 +29,12 @@ HOW = """\
 Every target answers the same `tools/call` of 200 bytes of text, of the same servers (`bench/backends`, Go), which run
 in containers; the load (`bench/load`, Go) reads every answer whole and compares its id. Load, targets and servers
 share the machine. Ours are the real services as plain processes with a real nats-server, so that no published port
-stands between, with the default middleware; nginx forwards to the same containers. mcp-proxy and supergateway bridge
-from and to stdio only: between two of HTTP stand two of them. supergateway starts its command once for each session,
-so its connections share 16 sessions. RSS and CPU are of the target's own processes and of the containers that it
-bridges; the engine's share is not in them. How to measure anew: `make bench`, on a machine that does nothing else."""
+stands between, with the default middleware and all settings but one as they come: it admits 20,000 sessions. nginx
+forwards to the same containers. mcp-proxy and supergateway bridge from and to stdio only: between two of HTTP stand
+two of them. supergateway starts its command once for each session, so its connections share 16 sessions. RSS and CPU
+are of the target's own processes and of the containers that it bridges; the engine's share is not in them.
+
+How to measure anew: `make bench`, on a machine that does nothing else."""
 
 
 def main() -> int:

@@ -52,7 +52,10 @@ def sweep_middleware(targets: Sequence[Target], product: toolhive.Product, setti
         line = line_through([(float(number), seen[target].cpu * 1e6) for number, (_, target) in enumerate(steps)])
         says.insert(0, f"Each one more takes {line.slope:.1f} µs of processor time for a call (fit {line.fit:.2f}).")
     head = ("switched on", "the last of them", "calls/s", "p50 ms", "p99 ms", "CPU µs/call", "errors")
-    text = f"{CONNECTIONS} connections, HTTP → HTTP. Each row has all that the rows before it have."
+    text = (
+        f"{CONNECTIONS} connections, HTTP → HTTP. Each row has all that the rows before it have; the first is what a "
+        "user gets who asks for nothing."
+    )
     return Section("What grows with the number of middlewares", text, head, rows, says, bad)
 
 
