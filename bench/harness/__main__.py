@@ -1,9 +1,10 @@
 """``python -m bench.harness``; `make bench` prepares and runs it."""
 
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -46,10 +47,11 @@ def main() -> int:
         targets, missing = _started(settings, product.stage(), stack)
         rows = measured_rows(targets, settings)
         sections = [main_section(rows, missing, settings)]
-        if settings.sweeps:
-            sections += _sweeps(targets, rows, product, settings)
+        print(section_text(sections[0]), flush=True)
+        for section in _sweeps(targets, rows, product, settings) if settings.sweeps else ():
+            sections.append(section)
+            print(f"\n{section_text(section)}", flush=True)
     body = "\n\n".join(section_text(section) for section in sections)
-    print(body)
     problems = [line for row in rows for line in wrong(f"{row.path}, {row.name}, {row.connections}", row.measured)]
     problems += [line for section in sections for line in section.wrong]
     for line in problems:
@@ -77,29 +79,39 @@ def _started(settings: Settings, stage: Stage, stack: ExitStack) -> tuple[list[T
 
 def _sweeps(
     targets: Sequence[Target], rows: Sequence[Row], product: toolhive.Product, settings: Settings
-) -> Sequence[Section]:
-    """All that is measured beside the table; the sweep of sessions comes last, for it leaves the most behind."""
+) -> Iterator[Section]:
+    """All that is measured beside the table, each told as soon as it is there.
+
+    The sweep of sessions comes last, for it leaves the most behind.
+    """
     most = {
         target: max(row.measured.rate for row in rows if (row.path, row.name) == (target.path, target.name))
         for target in targets
     }
-    say("commands")
-    commands = {f"thv {name}": seconds_of(product, settings, name) for name in ("version", "list")}
-    say("load program beside wrk")
-    generator = compare_with_wrk(targets, settings, product.folder)
     say("half load")
     half, added = sweep_half_load(targets, most, settings)
-    say("sizes")
-    sizes = sweep_sizes(targets, settings)
-    say("middleware")
-    middleware = sweep_middleware(targets, product, settings)
     memory = {name: usage([pid]).rss for name, pid in product.pids.items()}
-    goals = compare_with_goals(rows, added, memory, commands)
+    say("commands")
+    commands = {f"thv {name}": seconds_of(product, settings, name) for name in ("version", "list")}
+    yield compare_with_goals(rows, added, memory, commands)
+    yield half
+    say("load program beside wrk")
+    yield compare_with_wrk(targets, settings, product.folder)
+    say("sizes")
+    yield sweep_sizes(targets, settings)
+    say("middleware")
+    yield sweep_middleware(targets, product, settings)
     say("sessions")
-    return [goals, half, sizes, sweep_sessions(targets, settings), middleware, generator]
+    yield sweep_sessions(targets, settings)
+
+
+def _end_in_order(_number: int, _frame: object) -> None:
+    """Being told to end is no reason to leave processes and containers behind."""
+    sys.exit("error: the benchmark was told to end")
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end_in_order)
     try:
         sys.exit(main())
     except BenchError as error:

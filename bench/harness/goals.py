@@ -55,7 +55,12 @@ def compare_with_goals(
 def _line(what: str, goal: str, measured: float | None, unit: str, *, ratio: float | None) -> Sequence[str]:
     if measured is None or ratio is None:
         return (what, goal, "not measured", "-")
-    return (what, goal, f"{measured:.2f} {unit}" if measured < 10 else f"{measured:.0f} {unit}", f"{ratio:.2f}")
+    return (
+        what,
+        goal,
+        f"{measured:.2f} {unit}" if measured < 10 else f"{measured:.0f} {unit}",
+        f"{max(ratio, 0):.2f}",
+    )
 
 
 def _rate(rows: Sequence[Row], path: str, name: str) -> float | None:

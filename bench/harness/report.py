@@ -33,7 +33,7 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _is_figure(cell: str) -> bool:
-    return cell == NOTHING or cell[:1].isdigit()
+    return cell == NOTHING or cell.lstrip("-")[:1].isdigit()
 
 
 def section_text(section: Section) -> str:

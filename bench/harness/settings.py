@@ -60,8 +60,8 @@ def settings_from(environment: "os._Environ[str] | dict[str, str]") -> Settings:
         first_port=int(environment.get("BENCH_PORT", "21800")),
         connections=tuple(int(count) for count in connections.split(",")),
         rounds=int(environment.get("BENCH_ROUNDS", "1" if quick else "3")),
-        seconds=float(environment.get("BENCH_SECONDS", "0.3" if quick else "4")),
-        warm_up=float(environment.get("BENCH_WARM_UP", "0.1" if quick else "1")),
+        seconds=float(environment.get("BENCH_SECONDS", "0.3" if quick else "3")),
+        warm_up=float(environment.get("BENCH_WARM_UP", "0.1" if quick else "0.5")),
         only=tuple(filter(None, environment.get("BENCH_ONLY", "").split(","))),
         sweeps=environment.get("BENCH_SWEEPS", "1") not in ("", "0"),
     )

@@ -58,16 +58,17 @@ func main() {
 }
 
 func run(plan Plan) error {
-	clients, err := openClients(plan)
-	if err != nil {
-		return err
-	}
-	defer clients.Close()
+	// The resting sessions first: servers close connections on which nothing is said while the others are opened.
 	resting, err := openIdle(plan)
 	if err != nil {
 		return err
 	}
 	defer resting.Close()
+	clients, err := openClients(plan)
+	if err != nil {
+		return err
+	}
+	defer clients.Close()
 	input := bufio.NewReader(os.Stdin)
 	told := json.NewEncoder(os.Stdout)
 
