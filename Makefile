@@ -47,6 +47,9 @@ lock: $(UV) ## Resolve the requirements anew
 	  ../$(UV) pip compile --quiet --native-tls --generate-hashes --no-header --no-emit-index-url \
 	    --python-version 3.11 --universal $(addprefix --no-emit-package toolhive-,common runtime sessions api agent proxy cli) \
 	    $$name.in -o $$name.txt; done
+	@cd bench/requirements && for name in mcp-proxy node; do \
+	  ../../$(UV) pip compile --quiet --native-tls --generate-hashes --no-header --no-emit-index-url \
+	    --python-version 3.11 --universal $$name.in -o $$name.txt; done
 
 .PHONY: generate
 generate: setup ## Write the files that are generated from code
@@ -61,7 +64,7 @@ check: setup ## Format, lint, types, layers, generated files and unit tests; und
 	@$(STEP) "format" $(BIN)/ruff format --check --quiet .
 	@$(STEP) "lint" $(BIN)/ruff check --quiet .
 	@$(STEP) "scripts" scripts/check-scripts
-	@$(STEP) "types" $(BIN)/mypy --no-error-summary $(SOURCES) scripts/*.py
+	@$(STEP) "types" $(BIN)/mypy --no-error-summary $(SOURCES) scripts/*.py bench/harness
 	@$(STEP) "layers" $(BIN)/lint-imports --no-logo
 	@$(STEP) "generated files" $(BIN)/python scripts/generate.py --check
 	@$(STEP) "compose.yaml" scripts/check-compose
@@ -83,6 +86,12 @@ fuzz: setup $(FUZZER) ## Look for bytes that break the proxy's parsers, FUZZ_SEC
 	  $(STEP) "fuzz $$target" env PYTHONPATH=$(FUZZER) $(BIN)/python services/proxy/tests/fuzz/run.py $$target \
 	    -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -verbosity=0 -artifact_prefix=.cache/fuzz- || exit 1; \
 	done
+
+.PHONY: bench
+bench: setup ## Measure the proxy beside its peers and write bench/RESULTS.md; QUICK=1 only looks whether all answer
+	@$(STEP) --show "engine" scripts/ensure-engine
+	@$(STEP) --show "programs of the benchmark" bench/prepare
+	@$(BIN)/python -m bench.harness
 
 .PHONY: images
 images: ## Build the images of the stack; what has not changed is not built again

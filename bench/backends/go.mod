@@ -1,0 +1,3 @@
+module toolhive/bench/backends
+
+go 1.19

@@ -1,0 +1,3 @@
+module toolhive/bench/load
+
+go 1.19
