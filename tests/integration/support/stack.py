@@ -17,6 +17,9 @@ from .engine import containers_of, docker, inspect
 __all__ = ["ROOT", "Stack", "until"]
 
 ROOT = Path(__file__).parents[3]
+_PROJECT = os.environ.get("TOOLHIVE_TEST_PROJECT", "toolhive-test")
+_FIRST_PORT = int(os.environ.get("TOOLHIVE_TEST_PORT", "18080"))
+"""Name and ports of the stack under test: two checkouts that set them test side by side."""
 SERVICES = ("nats", "api", "runtime-agent", "proxy")
 
 
@@ -44,11 +47,11 @@ async def until(what: str, holds: Callable[[], Awaitable[Any]], *, seconds: floa
 class Stack:
     """One stack: started, asked, hurt and removed."""
 
-    project: str = "toolhive-test"
-    agent: str = "toolhive-test"
-    api_port: int = 18080
-    proxy_port: int = 18081
-    nats_port: int = 14222
+    project: str = _PROJECT
+    agent: str = _PROJECT
+    api_port: int = _FIRST_PORT
+    proxy_port: int = _FIRST_PORT + 1
+    nats_port: int = _FIRST_PORT + 2
     extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
