@@ -13,6 +13,7 @@ from .support.not_built_yet import match_tests, read_missing
 from .support.stack import Stack, until
 
 ODD_SERVER = "toolhive-test-server:1"
+TALKATIVE_SERVER = "toolhive-test-talkative:1"
 _HERE = Path(__file__).parent
 
 
@@ -40,9 +41,19 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def odd_server() -> str:
     """An image of the server with bad habits."""
+    return _built(ODD_SERVER, "odd_server.py")
+
+
+@pytest.fixture(scope="session")
+def talkative_server() -> str:
+    """An image of the server that talks back."""
+    return _built(TALKATIVE_SERVER, "talkative_server.py")
+
+
+def _built(image: str, server: str) -> str:
     base = os.environ.get("BASE_IMAGE", "toolhive-base:bookworm")
-    build_image(ODD_SERVER, _HERE / "servers", base)
-    return ODD_SERVER
+    build_image(image, _HERE / "servers", BASE_IMAGE=base, SERVER=server)
+    return image
 
 
 @pytest.fixture

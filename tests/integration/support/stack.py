@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,18 @@ class Stack:
         """Start it, and return when all of it is ready."""
         await asyncio.to_thread(self.compose, "up", "--detach", "--no-build", "--remove-orphans")
         await self.ready()
+
+    @asynccontextmanager
+    async def with_settings(self, **settings: str) -> AsyncIterator[None]:
+        """Run the services that read the settings with other ones, for the length of the block."""
+        before = self.extra
+        self.extra = {**before, **settings}
+        try:
+            await self.up()
+            yield
+        finally:
+            self.extra = before
+            await self.up()
 
     def down(self) -> None:
         """Remove it with its data, and what its agent made."""
