@@ -39,7 +39,7 @@ $(SETUP): $(UV) requirements/dev.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 	@$(UV) pip install --quiet --native-tls --python .venv --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
 	@touch $@
 
-LOCKS := uv build nats dev api runtime-agent proxy
+LOCKS := uv build nats dev api runtime-agent proxy node mcp-1 everything-server
 
 .PHONY: lock
 lock: $(UV) ## Resolve the requirements anew
@@ -101,4 +101,4 @@ images: ## Build the images of the stack; what has not changed is not built agai
 .PHONY: clean
 clean: down ## Remove the images, caches and environments too
 	@scripts/remove-images
-	@rm -rf .cache .venv
+	@rm -rf .cache .venv tests/integration/clients/node_modules

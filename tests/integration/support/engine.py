@@ -35,10 +35,11 @@ def networks_of(workload: str) -> Sequence[str]:
     return docker("network", "ls", "--filter", f"name=toolhive-{workload}-", "--format", "{{.Name}}").split()
 
 
-def build_image(tag: str, folder: Path, base: str) -> None:
+def build_image(tag: str, folder: Path, **arguments: str) -> None:
     """Build an image of the tests; the engine's cache makes a second time quick."""
+    flags = [flag for name, value in arguments.items() for flag in ("--build-arg", f"{name}={value}")]
     subprocess.run(
-        ["docker", "build", "--quiet", "--tag", tag, "--build-arg", f"BASE_IMAGE={base}", str(folder)],
+        ["docker", "build", "--quiet", "--tag", tag, *flags, str(folder)],
         check=True,
         capture_output=True,
         env={"DOCKER_BUILDKIT": "0", "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"},

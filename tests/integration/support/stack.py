@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from .engine import containers_of, docker, inspect
 __all__ = ["ROOT", "Stack", "until"]
 
 ROOT = Path(__file__).parents[3]
+_PROJECT = os.environ.get("TOOLHIVE_TEST_PROJECT", "toolhive-test")
+_FIRST_PORT = int(os.environ.get("TOOLHIVE_TEST_PORT", "18080"))
+"""Name and ports of the stack under test: two checkouts that set them test side by side."""
 SERVICES = ("nats", "api", "runtime-agent", "proxy")
 
 
@@ -44,11 +48,11 @@ async def until(what: str, holds: Callable[[], Awaitable[Any]], *, seconds: floa
 class Stack:
     """One stack: started, asked, hurt and removed."""
 
-    project: str = "toolhive-test"
-    agent: str = "toolhive-test"
-    api_port: int = 18080
-    proxy_port: int = 18081
-    nats_port: int = 14222
+    project: str = _PROJECT
+    agent: str = _PROJECT
+    api_port: int = _FIRST_PORT
+    proxy_port: int = _FIRST_PORT + 1
+    nats_port: int = _FIRST_PORT + 2
     extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -106,6 +110,18 @@ class Stack:
         """Start it, and return when all of it is ready."""
         await asyncio.to_thread(self.compose, "up", "--detach", "--no-build", "--remove-orphans")
         await self.ready()
+
+    @asynccontextmanager
+    async def with_settings(self, **settings: str) -> AsyncIterator[None]:
+        """Run the services that read the settings with other ones, for the length of the block."""
+        before = self.extra
+        self.extra = {**before, **settings}
+        try:
+            await self.up()
+            yield
+        finally:
+            self.extra = before
+            await self.up()
 
     def down(self) -> None:
         """Remove it with its data, and what its agent made."""

@@ -27,14 +27,14 @@ async def reaches(api: httpx.AsyncClient, name: str, status: str, *, seconds: fl
     return await until(f"{name} is {status}", has_it, seconds=seconds)
 
 
-async def url_of(api: httpx.AsyncClient, name: str) -> str:
+async def url_of(api: httpx.AsyncClient, name: str, *, seconds: float = 60) -> str:
     """Where clients connect to."""
-    return str((await reaches(api, name, "running"))["url"])
+    return str((await reaches(api, name, "running", seconds=seconds))["url"])
 
 
-async def ready_at(api: httpx.AsyncClient, name: str) -> str:
-    """The same, once the proxy serves it."""
-    url = await url_of(api, name)
+async def ready_at(api: httpx.AsyncClient, name: str, *, seconds: float = 60) -> str:
+    """The same, once the proxy serves it; packages that must be built take longer than a minute."""
+    url = await url_of(api, name, seconds=seconds)
 
     async def serves() -> bool:
         async with httpx.AsyncClient() as client:

@@ -1,0 +1,40 @@
+"""The official conformance suite: what a server passes directly passes through the proxy, over every transport."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .comparison import Scores, losses, read_allowances, unexplained
+from .paths import CASES, Case
+from .report import Row
+from .runs import behind_the_proxy, without_a_proxy
+from .suite import run_suite
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
+_ALLOWED = read_allowances((Path(__file__).parent / "expected-failures.txt").read_text())
+_REQUIRED = {"2025-11-25": 30, "2026-07-28": 37}
+
+
+def test_each_line_of_the_expected_failures_names_a_case() -> None:
+    assert {allowance.case for allowance in _ALLOWED} <= {str(case) for case in CASES}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_what_the_server_passes_directly_it_passes_through_the_proxy(
+    api: httpx.AsyncClient, case: Case, conformance_rows: list[Row], direct_scores: dict[tuple[str, str], Scores]
+) -> None:
+    url, image = await behind_the_proxy(api, case, "conformance")
+    through = await run_suite(url, case.revision)
+    measured = (case.server.name, case.revision)
+    if measured not in direct_scores:
+        async with without_a_proxy(image, case.direct, "toolhive-test-direct") as direct_url:
+            direct_scores[measured] = await run_suite(direct_url, case.revision)
+    direct = direct_scores[measured]
+    assert direct.passed_required == _REQUIRED[case.revision], "the measure itself is broken"
+    lost = losses(direct, through)
+    conformance_rows.append(Row(str(case), direct, through, lost))
+    open_losses, stale = unexplained(str(case), lost, _ALLOWED)
+    assert not open_losses, "lost through the proxy:\n" + "\n".join(f"{x.key}  {x.found}" for x in open_losses)
+    assert not stale, f"expected failures that do not fail any more: {stale}"
