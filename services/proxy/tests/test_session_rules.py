@@ -8,19 +8,19 @@ from typing import Any
 
 import orjson
 import pytest
+from toolhive_proxy.models.links import Receiver
+from toolhive_proxy.services.message_stream import MessageStream, StreamLimits
+from toolhive_proxy.services.session_store import SessionStore
 
 from toolhive_common.schemas.events import EventType
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_common.testing.clock import FakeClock
 from toolhive_common.testing.factories import a_run_config
 from toolhive_proxy.errors import IdInUseError, SessionsFullError, StreamClosedError
-from toolhive_proxy.models.links import Receiver
 from toolhive_proxy.models.messages import Message
 from toolhive_proxy.models.replies import Failure, Reply
 from toolhive_proxy.models.routes import Route
 from toolhive_proxy.protocol.messages import read_client
-from toolhive_proxy.services.message_stream import MessageStream, StreamLimits
-from toolhive_proxy.services.session_store import SessionStore
 
 ROUTE = Route(WorkloadKey.default("time"), 1, a_run_config().transport, a_run_config(), attachment="a")
 
