@@ -108,6 +108,8 @@ async def test_a_secret_goes_into_the_header_and_into_no_message() -> None:
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 3000, "larger than 2000"),
         (b"not HTTP at all\r\n\r\n", "cannot be used"),
         (b"", "within 0.3 s"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", "within 0.3 s"),
+        (b"HTTP/1.1 200 OK\r\n\r\n{}", "within 0.3 s"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", "within 0.3 s"),
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from toolhive_common.schemas.oidc import OidcConfig
 from toolhive_proxy.adapters.jwt_tokens import read_head, read_keys
 from toolhive_proxy.decisions.challenges import Challenger, metadata_answer, metadata_path_of
-from toolhive_proxy.decisions.token_rules import bearer_token, fitting_key, judge_claims, refuse_query
+from toolhive_proxy.decisions.token_rules import bearer_token, fitting_key, judge_claims, judge_head, refuse_query
 from toolhive_proxy.errors import ProviderError
 from toolhive_proxy.models.tokens import Expectation, RefusalKind, Refused, TokenHead, VerificationKey, Verified
 from toolhive_proxy.protocol.provider_urls import discovery_urls, is_public, parse_provider_url
@@ -169,6 +169,53 @@ def test_whatever_passes_says_everything_that_is_expected(claims: dict[str, Any]
         assert now < claims["exp"] + 30
         assert claims.get("nbf", 0) <= now + 30
         assert verdict.until == claims["exp"] + 30
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"exp": 20}, "expired"),
+        ({"exp": None}, "(exp)"),
+        ({"exp": True}, "(exp)"),
+        ({"nbf": 81}, "not valid yet"),
+        ({"iat": 81}, "in the future"),
+        ({"iss": "x"}, "(iss)"),
+        ({"iss": ["i"]}, "(iss)"),
+        ({"aud": "x"}, "(aud)"),
+        ({"aud": None}, "(aud)"),
+        ({"aud": {"a": 1}}, "(aud)"),
+        ({"sub": " "}, "(sub)"),
+        ({"sub": 1}, "(sub)"),
+        ({"scope": "t"}, "lacks the scope s"),
+    ],
+)
+def test_each_thing_that_is_expected_is_looked_at(change: dict[str, Any], problem: str) -> None:
+    claims = {"iss": "i", "aud": "a", "sub": "ada", "exp": 100, "scope": "s"} | change
+    verdict = judge_claims(claims, Expectation("i", "a", frozenset({"s"})), 50)
+    assert isinstance(verdict, Refused)
+    assert problem in verdict.description
+
+
+@pytest.mark.parametrize(
+    ("head", "problem"),
+    [
+        *(
+            (TokenHead(name, "a", "", critical=False), "algorithm")
+            for name in ("none", "HS256", "ES256K", "", "rs256")
+        ),
+        (TokenHead("RS256", "a", "", critical=True), "extensions"),
+        (TokenHead("RS256", "a", "dpop+jwt", critical=False), "access token"),
+    ],
+)
+def test_a_header_that_asks_for_something_else_is_refused(head: TokenHead, problem: str) -> None:
+    refused = judge_head(head)
+    assert refused is not None
+    assert problem in refused.description
+
+
+@pytest.mark.parametrize("kind", ["", "jwt", "at+jwt", "application/at+jwt"])
+def test_a_header_of_an_access_token_passes(kind: str) -> None:
+    assert judge_head(TokenHead("RS256", "", kind, critical=False)) is None
 
 
 def test_all_that_is_expected_is_enough() -> None:

@@ -6,13 +6,13 @@ changes its mind in between leads nowhere.
 
 import asyncio
 import base64
+import http.client
+import io
 import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import httptools
 
 from toolhive_proxy.errors import ProviderError
 from toolhive_proxy.protocol.provider_urls import ProviderUrl, is_public, parse_provider_url
@@ -93,7 +93,7 @@ class ProviderHttp:
                 return await self._exchange(place, _request(place, method, body, self._token() | dict(headers)))
         except TimeoutError as error:
             raise ProviderError(url, f"it said nothing whole within {self._limits.patience:g} s") from error
-        except (OSError, ValueError, httptools.HttpParserError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise ProviderError(url, str(error) or type(error).__name__) from error
 
     def _token(self) -> dict[str, str]:
@@ -150,33 +150,39 @@ def _request(place: ProviderUrl, method: str, body: bytes, headers: Mapping[str,
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-class _Answer:
-    """Callbacks of the parser."""
-
-    def __init__(self) -> None:
-        self.body = bytearray()
-        self.ended = False
-
-    def on_body(self, data: bytes) -> None:
-        self.body += data
-
-    def on_message_complete(self) -> None:
-        self.ended = True
-
-
 async def _read_answer(reader: asyncio.StreamReader, max_size: int) -> ProviderAnswer:
-    answer = _Answer()
-    parser = httptools.HttpResponseParser(answer)
-    received = 0
-    while not answer.ended:
+    """Read until the answer is whole; most providers close the connection then, as they are asked to."""
+    received = b""
+    while True:
         data = await reader.read(65536)
-        if not data:
-            break
-        received += len(data)
-        if received > max_size:
+        received += data
+        if len(received) > max_size:
             raise ValueError(f"its answer is larger than {max_size} bytes")
-        parser.feed_data(data)
-    status = parser.get_status_code()
-    if not status:
-        raise ValueError("it closed the connection without an answer")
-    return ProviderAnswer(status, bytes(answer.body))
+        if b"\r\n\r\n" in received or not data:
+            answer = _parse_answer(received, ended=not data)
+            if answer is not None:
+                return answer
+
+
+class _Received:
+    """Stands for the socket that the parser reads from."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        return io.BytesIO(self._data)
+
+
+def _parse_answer(received: bytes, *, ended: bool) -> ProviderAnswer | None:
+    """Parse what came so far; ``None`` when there is more to come."""
+    response = http.client.HTTPResponse(_Received(received))  # type: ignore[arg-type]  # it needs no more of a socket
+    try:
+        response.begin()
+        if response.length is None and not response.chunked and not ended:
+            return None  # only the end of the connection ends it
+        return ProviderAnswer(response.status, response.read())
+    except http.client.IncompleteRead:
+        if ended:
+            raise
+        return None

@@ -8,13 +8,14 @@ from toolhive_proxy.models.http import Header
 __all__ = ["endpoint_url", "tells_who_asks"]
 
 _NAMES = frozenset({b"forwarded", b"x-real-ip"})
+_INITIALS = frozenset({b"f", b"x"})  # looked at first: nearly all headers begin otherwise
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
 
 
 def tells_who_asks(name: bytes) -> bool:
     """Whether a header (in lower case) says who asked, and where, before a proxy passed the request on."""
-    return name.startswith(b"x-forwarded-") or name in _NAMES
+    return name[:1] in _INITIALS and (name.startswith(b"x-forwarded-") or name in _NAMES)
 
 
 def endpoint_url(path: str, *, endpoint_prefix: str, headers: Sequence[Header], trust: bool) -> str:

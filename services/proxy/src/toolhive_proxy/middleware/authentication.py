@@ -5,6 +5,7 @@ at it too. It does not go on to a server elsewhere, for which it was not issued,
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from toolhive_proxy.decisions.challenges import Challenger
 from toolhive_proxy.decisions.token_rules import bearer_token, refuse_query
@@ -12,13 +13,25 @@ from toolhive_proxy.models.gates import Gate, Identity, RequestContext
 from toolhive_proxy.models.http import Response
 from toolhive_proxy.models.tokens import ProviderDown, Refused, Verdict, Verified
 
-__all__ = ["Count", "Verify", "local_identity", "strip_credentials", "token_gate"]
+__all__ = ["Count", "Verifier", "local_identity", "strip_credentials", "token_gate"]
 
-Verify = Callable[[str], Verdict | Awaitable[Verdict]]
 Count = Callable[[str], None]
 """Counts a verification by its outcome."""
 
+_AUTHORIZATION = b"authorization"
 _CREDENTIALS = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
+
+
+class Verifier(Protocol):
+    """Knows whose tokens are whose."""
+
+    def known(self, credentials: bytes) -> Identity | None:
+        """Say whose credentials these are, if they were good a short time ago."""
+        ...
+
+    def verify(self, credentials: bytes, token: str) -> Verdict | Awaitable[Verdict]:
+        """Say who sent a token that is not known."""
+        ...
 
 
 def local_identity(subject: str) -> Gate:
@@ -31,7 +44,7 @@ def local_identity(subject: str) -> Gate:
     return know
 
 
-def token_gate(verify: Verify, challenger: Challenger, count: Count, *, keep_token: bool) -> Gate:
+def token_gate(verifier: Verifier, challenger: Challenger, count: Count, *, keep_token: bool) -> Gate:
     """Make the gate of a workload with authentication.
 
     Parameters
@@ -60,11 +73,20 @@ def token_gate(verify: Verify, challenger: Challenger, count: Count, *, keep_tok
 
     def check(context: RequestContext) -> Response | Awaitable[Response | None] | None:
         request = context.request
-        refused = refuse_query(request.query)
-        token = refused or bearer_token(request.header(b"authorization"))
+        given = [value for name, value in request.headers if name == _AUTHORIZATION]
+        credentials = b", ".join(given)
+        refused = refuse_query(request.query) if request.query else None
+        known = verifier.known(credentials) if given and refused is None else None
+        if known is not None:  # as most requests are
+            count("known")
+            context.identity = known
+            if not keep_token:
+                strip_credentials(context)
+            return None
+        token = refused or bearer_token(credentials.decode("latin-1"))
         if isinstance(token, Refused):
             return settle(context, token)
-        verdict = verify(token)
+        verdict = verifier.verify(credentials, token)
         if isinstance(verdict, Verified | Refused | ProviderDown):
             return settle(context, verdict)
         return settle_later(context, verdict)

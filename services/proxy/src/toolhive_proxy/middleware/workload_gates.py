@@ -124,7 +124,7 @@ class WorkloadGates:
                 workload=route.key.name,
             )
         return token_gate(
-            self._verifier(oidc).verify,
+            self._verifier(oidc),
             Challenger.of(oidc, self._endpoint_of(route)),
             self._count_of(route),
             keep_token=not route.run_config.remote_url,

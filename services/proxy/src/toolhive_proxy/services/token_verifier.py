@@ -11,6 +11,7 @@ import structlog
 
 from toolhive_proxy.decisions.token_rules import fitting_key, judge_claims, judge_head
 from toolhive_proxy.errors import BadSignatureError, ProviderError
+from toolhive_proxy.models.gates import Identity
 from toolhive_proxy.models.tokens import (
     Expectation,
     ProviderDown,
@@ -86,13 +87,24 @@ class TokenVerifier:
         self._known: OrderedDict[bytes, Verified] = OrderedDict()
         self._asking = asyncio.Semaphore(self._limits.asking)
 
-    def verify(self, token: str) -> Verdict | Awaitable[Verdict]:
-        """Say who sent a token; an awaitable only when the provider must be asked."""
-        digest = hashlib.sha256(token.encode("ascii")).digest()
+    def known(self, credentials: bytes) -> Identity | None:
+        """Say whose credentials (an ``Authorization`` header) these are, if they were good a short time ago."""
+        digest = hashlib.sha256(credentials).digest()
         known = self._known.get(digest)
-        if known is not None and self._now() < known.until:
-            self._known.move_to_end(digest)
-            return known
+        if known is None or self._now() >= known.until:
+            return None
+        self._known.move_to_end(digest)
+        return known.identity
+
+    def verify(self, credentials: bytes, token: str) -> Verdict | Awaitable[Verdict]:
+        """Say who sent a token that is not known; an awaitable only when the provider must be asked.
+
+        Parameters
+        ----------
+        credentials
+            The header that the token came in: it will be known by this.
+        """
+        digest = hashlib.sha256(credentials).digest()
         head = self._signatures.read_head(token)
         if head is None or not self._provider.has_keys:
             return self._introspect(digest, token) if self._provider.can_introspect else _OPAQUE
