@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 
 import uvloop
 
@@ -13,6 +14,7 @@ from toolhive_proxy import factory
 from toolhive_proxy.adapters.http_server import HttpServer
 from toolhive_proxy.config import Settings
 from toolhive_proxy.decisions.places import Endpoint
+from toolhive_proxy.errors import AddressError
 from toolhive_proxy.handlers.app import ProxyApp
 from toolhive_proxy.handlers.endpoint import Gates, McpEndpoint
 from toolhive_proxy.handlers.event_streams import StreamTimes
@@ -54,9 +56,9 @@ async def serve(settings: Settings, stop: asyncio.Event, *, sockets: list[socket
         mcp = _mcp_endpoint(settings, parts)
         limits = HttpLimits(max_body=settings.proxy_max_body)
         server = HttpServer(_app(parts, mcp), limits, new_correlation_id=factory.correlation_ids())
+        await server.listen(settings.host, settings.port, sockets)
         async with asyncio.TaskGroup() as tasks:
             keeping = tasks.create_task(parts.keeper.run())
-            await server.listen(settings.host, settings.port, sockets)
             await stop.wait()
             parts.keeper.end_streams()
             mcp.end_streams()
@@ -81,4 +83,7 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings))
+        try:
+            runner.run(_run(settings))
+        except AddressError as error:
+            sys.exit(error.message)
