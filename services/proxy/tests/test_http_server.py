@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from toolhive_proxy.adapters.http_server import HttpServer
-from toolhive_proxy.errors import ClientLeftError, SlowClientError
+from toolhive_proxy.errors import AddressError, ClientLeftError, SlowClientError
 from toolhive_proxy.models.http import Exchange, HttpLimits, Response
 
 GET = b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -437,6 +437,13 @@ async def test_a_stop_ends_idle_connections_and_waits_for_the_others() -> None:
         assert (await busy.answer())[2] == b"last"
         async with asyncio.timeout(5):
             await stopping
+
+
+async def test_an_address_in_use_is_said_with_what_to_do() -> None:
+    async with running() as run:
+        host, port = run.server.addresses[0]
+        with pytest.raises(AddressError, match="TOOLHIVE_PORT"):
+            await HttpServer(echo, HttpLimits(), new_correlation_id=str).listen(host, port)
 
 
 async def test_a_stop_cuts_off_what_takes_longer_than_its_grace() -> None:

@@ -8,6 +8,7 @@ ToolHiveError
   HttpRefusedError    a request breaks a rule of HTTP; ``status`` says which kind
   SlowClientError     a client does not read
   ClientLeftError     a client is gone
+  AddressError        the address to listen on cannot be had
   SessionsFullError   a workload has as many sessions as it may
   ProviderError       an identity provider does not give what it is asked for
   BadSignatureError   a token was not signed by whom it says
@@ -17,6 +18,7 @@ from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_proxy.models.upstream import UpstreamTrouble
 
 __all__ = [
+    "AddressError",
     "BadSignatureError",
     "ClientLeftError",
     "HttpRefusedError",
@@ -61,6 +63,17 @@ class StreamClosedError(ToolHiveError):
 
     def __init__(self) -> None:
         super().__init__(ErrorCode.INTERNAL, "the client's stream is closed")
+
+
+class AddressError(ToolHiveError):
+    """The address to listen on cannot be had."""
+
+    def __init__(self, host: str, port: int, cause: OSError) -> None:
+        super().__init__(
+            ErrorCode.INTERNAL,
+            f"the proxy cannot listen on {host}:{port}: {cause.strerror or cause}; stop what uses that address, "
+            "or set TOOLHIVE_HOST and TOOLHIVE_PORT to another",
+        )
 
 
 class HttpRefusedError(ToolHiveError):

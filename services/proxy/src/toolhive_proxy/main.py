@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 
 import uvloop
 
@@ -13,6 +14,7 @@ from toolhive_proxy import factory
 from toolhive_proxy.adapters.http_server import HttpServer
 from toolhive_proxy.config import Settings
 from toolhive_proxy.decisions.places import Endpoint
+from toolhive_proxy.errors import AddressError
 from toolhive_proxy.handlers.app import ProxyApp
 from toolhive_proxy.handlers.call_writer import StreamTimes
 from toolhive_proxy.handlers.endpoint import Gates, WorkloadEndpoints
@@ -64,9 +66,9 @@ async def serve(settings: Settings, stop: asyncio.Event, *, sockets: list[socket
         endpoints = _endpoints(settings, parts)
         limits = HttpLimits(max_body=settings.proxy_max_body)
         server = HttpServer(_app(parts, endpoints), limits, new_correlation_id=factory.correlation_ids())
+        await server.listen(settings.host, settings.port, sockets)
         async with asyncio.TaskGroup() as tasks:
             keeping = tasks.create_task(parts.keeper.run())
-            await server.listen(settings.host, settings.port, sockets)
             await stop.wait()
             parts.inboxes.end_endless()
             endpoints.end_streams()
@@ -91,4 +93,7 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings))
+        try:
+            runner.run(_run(settings))
+        except AddressError as error:
+            sys.exit(error.message)

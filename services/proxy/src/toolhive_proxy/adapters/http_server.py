@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 
 from toolhive_proxy.adapters.http_connection import HttpConnection
+from toolhive_proxy.errors import AddressError
 from toolhive_proxy.models.http import Handler, HttpLimits
 
 __all__ = ["HttpServer"]
@@ -48,13 +49,16 @@ class HttpServer:
 
         Raises
         ------
-        OSError
+        AddressError
             The address cannot be had.
         """
         loop = asyncio.get_running_loop()
         self._sweep()
         if sockets is None:
-            self._servers.append(await loop.create_server(self._connection, host, port, backlog=_BACKLOG))
+            try:
+                self._servers.append(await loop.create_server(self._connection, host, port, backlog=_BACKLOG))
+            except OSError as error:
+                raise AddressError(host, port, error) from error
         for sock in sockets or ():
             self._servers.append(await loop.create_server(self._connection, sock=sock, backlog=_BACKLOG))
 

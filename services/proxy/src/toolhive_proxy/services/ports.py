@@ -37,14 +37,11 @@ class Ports:
         self._make_local = make_local
         self._remote: dict[WorkloadKey, Port] = {}
         self._local: dict[WorkloadKey, tuple[Route, LocalPort, asyncio.Task[None]]] = {}
-        self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
-        """Keep the local sessions, and listen to the agents, until cancelled."""
-        async with asyncio.TaskGroup() as self._group:
-            if self._stdio is not None:
-                self._group.create_task(self._stdio.run())
-            await asyncio.Event().wait()
+        """Listen to the agents until cancelled."""
+        if self._stdio is not None:
+            await self._stdio.run()
 
     def keeps(self, route: Route) -> bool:
         """Whether the workload's sessions are kept by somebody but its server."""
@@ -65,9 +62,10 @@ class Ports:
             return found[1]
         if found is not None:
             found[2].cancel()
-        assert self._group is not None, "run() is not running"  # noqa: S101  # a mistake of the caller's
         port = self._make_local(route)
-        self._local[route.key] = route, port, self._group.create_task(self._run_local(port, route))
+        # Owned by this object: `goodbye` ends it, and it handles its own failures.
+        task = asyncio.get_running_loop().create_task(self._run_local(port, route))
+        self._local[route.key] = route, port, task
         return port
 
     async def _run_local(self, port: LocalPort, route: Route) -> None:
