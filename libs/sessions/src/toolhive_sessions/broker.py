@@ -286,8 +286,9 @@ class Broker:
         process = self._pool.find(slot)
         if process is None:
             return []
+        process.running = process.starting = False  # first: nobody is asked to end it
         effects = self._carry(process, process.mux.exited(reason) if process.mux else [], now)
-        self._pool.note_exited(process)  # first: nothing is sent to it, and nobody is asked to end it
+        self._pool.note_exited(process)
         for session in [each for each in self._sessions.values() if each.slot == slot]:
             if process.session or session.kind is not Kind.CLIENT:
                 effects += self._close(session, "its process ended", now)

@@ -5,11 +5,11 @@ our own on the way in and put back, type included, on the way out.
 
 Requests and other notifications of the server do not say which call caused them, unless they name a task. They go to
 a session only while it alone has calls that the server has not answered, cancelled ones and those of ended sessions
-included, or when it is the only client; else they are answered here or dropped. What was cancelled and is not answered
-is taken for done after some minutes. So they reach the wrong session only where nothing in the protocol tells: when
-the server sends what no call caused, or for a call that it answered already or was told to give up long ago, or for
-one of an earlier hold on the same process. Changes of lists go to all sessions, those of a resource to its
-subscribers. A client that needs more asks for a process of its own.
+included, or when it is the only client; else they are answered here or dropped. What was cancelled and is not
+answered is taken for done after some minutes. So they reach the wrong session only where nothing in the protocol
+tells: when the server sends what no call caused, or for a call that it answered already or was told to give up long
+ago, or for one of an earlier hold on the same process. Changes of lists go to all sessions, those of a resource to
+its subscribers. A client that needs more asks for a process of its own.
 """
 
 import re
