@@ -167,11 +167,11 @@ class CallTable:
         call = self._calls.pop(number, None) if type(number) is int else None
         if call is None:
             return None
-        own = self._of_session[call.session]
-        if own.get(call.key) == number:
+        own = self._of_session.get(call.session, {})
+        if own.get(call.key) == number:  # else the session used the id for another call meanwhile
             del own[call.key]
-        if not own:
-            del self._of_session[call.session]
+            if not own:
+                del self._of_session[call.session]
         return call
 
     def _work_done(self, number: int, session: str) -> None:

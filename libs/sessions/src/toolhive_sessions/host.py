@@ -273,7 +273,7 @@ class SessionHost:
             try:
                 await self._serve(slot, await self._launcher.start(slot))
             finally:  # whatever happened, and however far starting it came
-                await self._launcher.stop(slot)
+                await self._end(slot)
         except ToolHiveError as error:
             await self._failed(slot, error.message)
         except Exception:  # noqa: BLE001  # the top of this process's task: the others go on
@@ -282,6 +282,19 @@ class SessionHost:
         finally:
             if self._tasks.get(slot) is asyncio.current_task():
                 del self._tasks[slot]
+
+    async def _end(self, slot: str) -> None:
+        """End a process for good: our own end, which may come meanwhile, has to wait for it."""
+        stopping = asyncio.create_task(self._launcher.stop(slot))  # noqa: TID251  # owned by this call
+        asked_to_end: asyncio.CancelledError | None = None
+        while not stopping.done():
+            try:
+                await asyncio.wait([stopping])
+            except asyncio.CancelledError as error:
+                asked_to_end = error
+        stopping.result()
+        if asked_to_end is not None:
+            raise asked_to_end
 
     async def _failed(self, slot: str, reason: str) -> None:
         if self._tasks.get(slot) is asyncio.current_task():
@@ -292,7 +305,7 @@ class SessionHost:
     async def _carry_out(self, effects: Iterable[BrokerEffect]) -> None:
         """Do it: first what does not wait, then what may, and last what may end the task that we are in."""
         to_edges: list[ToEdge] = []
-        to_stop: list[str] = []
+        own: asyncio.Task[None] | None = None
         for effect in effects:
             if isinstance(effect, ToEdge):
                 to_edges.append(effect)
@@ -300,7 +313,7 @@ class SessionHost:
                 if (running := self._running.get(effect.slot)) is not None:
                     running.put(effect.data)
             elif isinstance(effect, StopProcess):
-                to_stop.append(effect.slot)
+                own = self._stop(effect.slot) or own
             else:
                 self._carry_out_rare(effect, to_edges)
         try:
@@ -308,8 +321,8 @@ class SessionHost:
                 if (waiting := self._outlet.deliver(effect.edge, effect.message)) is not None:
                     await waiting
         finally:
-            for slot in to_stop:
-                self._stop(slot)
+            if own is not None:
+                own.cancel()
 
     def _carry_out_rare(
         self, effect: StartProcess | SessionOpened | SessionClosed | Shook | Dropped, to_edges: list[ToEdge]
@@ -331,10 +344,14 @@ class SessionHost:
             case Dropped(reason):
                 self._note_dropped(reason)
 
-    def _stop(self, slot: str) -> None:
+    def _stop(self, slot: str) -> asyncio.Task[None] | None:
+        """End a process's task; returns it instead when it is the one that we are in."""
         self._running.pop(slot, None)  # what it says from now on is nobody's
-        if (task := self._tasks.get(slot)) is not None:
-            task.cancel()
+        task = self._tasks.get(slot)
+        if task is None or task is asyncio.current_task():
+            return task
+        task.cancel()
+        return None
 
     def _note_dropped(self, reason: str) -> None:
         self._dropped += 1

@@ -156,6 +156,8 @@ class Pool:
         """Forget a session that ended between two processes."""
         if process.earlier is not None:
             process.earlier.session_ended(session)
+            if not process.earlier.sessions:
+                process.earlier = None
 
     def note_exited(self, process: Process) -> None:
         """Forget what was known of a process that ended; one that clients of the older era share may come again."""
