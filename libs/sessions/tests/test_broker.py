@@ -333,7 +333,7 @@ def test_a_session_whose_client_left_during_a_call_that_is_never_answered_expire
     assert [message["params"]["requestId"] for message in world.sent()] == [number]
 
 
-# -- leaving and cancelling -------------------------------------------------------------------------------------------
+# -- leaving and cancelling -----------------------------------------------------------------------------------------
 
 
 def test_a_client_that_leaves_does_not_cancel_its_call() -> None:
@@ -528,8 +528,8 @@ def test_another_first_process_is_asked_anew() -> None:
 @pytest.mark.parametrize("first", ["legacy", "modern"])
 def test_clients_of_both_eras_get_a_process_each(first: str) -> None:
     world = running()
-    slots = {first: MAIN, "modern" if first == "legacy" else "legacy": None}
-    for era in slots:
+    slots = {first: MAIN}
+    for era in (first, "modern" if first == "legacy" else "legacy"):
         if era == "legacy":
             world.ask(Verb.OPEN, "s", request(0, "initialize"))
         else:
@@ -538,7 +538,7 @@ def test_clients_of_both_eras_get_a_process_each(first: str) -> None:
             assert slot == era
             slots[era] = slot
             world.started(slot)
-        [asked] = world.sent(slots[era] or "")
+        [asked] = world.sent(slots[era])
         assert asked["method"] == ("initialize" if era == "legacy" else "server/discover")
     assert slots["legacy"] != slots["modern"]
 
@@ -771,8 +771,8 @@ def test_only_so_much_is_kept_for_who_may_come_again() -> None:
     assert len(listener.kept) == 200
     world.says({"method": "notifications/tools/list_changed", "params": {"x": "y" * 5_000_000}})
     assert len(listener.kept) == 200
-    for number in range(200):
-        _, number = world.call("s", f"c{number}", streams=True)
+    for each in range(200):
+        _, number = world.call("s", f"c{each}", streams=True)
         world.now += 1
         world.answer(number, result={"x": "y" * 100_000})
     past = world.broker._sessions["s"].past
@@ -789,7 +789,7 @@ def test_changes_of_lists_come_to_who_listens_and_not_among_the_messages_of_a_ca
     assert [to for to, _ in world.messages()] == [listening]
 
 
-# -- the process's end ------------------------------------------------------------------------------------------------
+# -- the process's end ----------------------------------------------------------------------------------------------
 
 
 def test_the_end_of_the_first_process_fails_calls_and_sessions_go_on_with_the_next() -> None:
