@@ -10,6 +10,7 @@ Time is given, in seconds of any steady clock.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import assert_type
 
 from toolhive_common.mcp.eras import refuse_modern
 from toolhive_common.mcp.jsonrpc import Invalid, Notification, Request, Response, classify, parse
@@ -342,15 +343,15 @@ class Broker:
     def _carry(self, process: Process, effects: Iterable[MuxEffect], now: float) -> list[BrokerEffect]:
         out: list[BrokerEffect] = []
         for effect in effects:
-            match effect:
-                case ToServer(data):
-                    out += self._pool.send(process, data)
-                case ToClient():
-                    out += self._to_client(effect, now)
-                case NotModern():
-                    out += self._pool.is_legacy(process)
-                case Dropped():
-                    out.append(effect)
+            if isinstance(effect, ToServer):
+                out += self._pool.send(process, effect.data)
+            elif isinstance(effect, ToClient):
+                out += self._to_client(effect, now)
+            elif isinstance(effect, Dropped):
+                out.append(effect)
+            else:
+                assert_type(effect, NotModern)
+                out += self._pool.is_legacy(process)
         return out + self._pool.shaken(process)
 
     def _to_client(self, effect: ToClient, now: float) -> list[BrokerEffect]:

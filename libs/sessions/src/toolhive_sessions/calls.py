@@ -167,9 +167,9 @@ class CallTable:
         call = self._calls.pop(number, None) if type(number) is int else None
         if call is None:
             return None
-        own = self._of_session.get(call.session, {})
-        if own.get(call.key) == number:  # else the session used the id for another call meanwhile
-            del own[call.key]
+        own, key = self._of_session.get(call.session, {}), call.key
+        if own.get(key) == number:  # else the session used the id for another call meanwhile
+            del own[key]
             if not own:
                 del self._of_session[call.session]
         return call

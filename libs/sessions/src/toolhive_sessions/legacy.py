@@ -123,11 +123,12 @@ class LegacyMultiplexer:
         uri = uri if isinstance(uri, str) else ""
         if self._shared and (answer := self._answer_ourselves(session, request, uri)) is not None:
             return [ToClient(session, answer, call_key(request.id), final=True)]
-        token = meta_of(request).get("progressToken")
+        meta = meta_of(request)
+        token = meta.get("progressToken")
         number = self._calls.add(Call(session, request.id, request.method, token, uri, "task" in params))
         raw = {**request.raw, "id": number}
         if token is not None:
-            raw["params"] = {**params, "_meta": {**meta_of(request), "progressToken": number}}
+            raw["params"] = {**params, "_meta": {**meta, "progressToken": number}}
         return [ToServer(encode(raw))]
 
     def _answer_ourselves(self, session: str, request: Request, uri: str) -> bytes | None:

@@ -97,12 +97,12 @@ class ModernMultiplexer:
         return ToServer(request_body(self._probe, "server/discover", {"_meta": _OWN_META}))
 
     def _forward(self, session: str, request: Request) -> ToServer:
-        token = meta_of(request).get("progressToken")
-        wants_logs = _LOG_LEVEL in meta_of(request)
+        meta = meta_of(request)
+        token, wants_logs = meta.get("progressToken"), _LOG_LEVEL in meta
         number = self._calls.add(Call(session, request.id, request.method, token, wants_logs=wants_logs))
         raw = {**request.raw, "id": number}
         if token is not None:
-            raw["params"] = {**params_of(request), "_meta": {**meta_of(request), "progressToken": number}}
+            raw["params"] = {**params_of(request), "_meta": {**meta, "progressToken": number}}
         return ToServer(encode(raw))
 
     def from_server(self, value: Any) -> list[MuxEffect]:
