@@ -18,6 +18,9 @@ LOG_LEVEL = "io.modelcontextprotocol/logLevel"
 ENDS = (Note.FINAL, Note.DONE, Note.REFUSED)
 SESSIONS = st.sampled_from(["s1", "s2", "s3"])
 EDGES = st.sampled_from(["e1", "e2"])
+RARELY = st.sampled_from([False, False, False, True])
+"""Whether to do what ends much: else nothing lives long enough to go wrong."""
+WORK = ["result", "error", "progress", "log", "log", "sampling", "sampling", "twice"]
 IDS = st.sampled_from([1, "1", 2, "2", 1.5, "{0}"])
 
 
@@ -62,6 +65,8 @@ class Crowd(RuleBasedStateMachine):
         self.broker = Broker(self.policy, itertools.count(1000))
         if has_main:
             self.start(MAIN)
+        for session in ("s1", "s2"):
+            self.open(session, "e1", attach=False, settled=True)
 
     # -- what the broker does -------------------------------------------------------------------------------------
 
@@ -145,8 +150,8 @@ class Crowd(RuleBasedStateMachine):
 
     @rule(session=SESSIONS, edge=EDGES, attach=st.booleans(), settled=st.booleans())
     def open(self, session: str, edge: str, attach: bool, settled: bool) -> None:
-        if (name := self.names.get(session)) is not None:
-            self.ask(Verb.END, name, name, edge=edge)
+        if self.names.get(session) in self.broker._sessions:
+            return
         name = self.names[session] = f"{session}.{next(self.sessions_ids)}"
         data = body({"id": "i", "method": "initialize", "params": {"capabilities": {"sampling": {}}}})
         if attach:
@@ -171,10 +176,14 @@ class Crowd(RuleBasedStateMachine):
                     del process.calls[number]
                     self.says(slot, {"id": number, "result": {"protocolVersion": "2025-11-25"}})
 
-    @rule(edge=EDGES)
-    def all_call_at_once(self, edge: str) -> None:
-        for session in self.names:
+    @rule(edge=EDGES, data=st.data(), todo=st.lists(st.sampled_from(WORK), max_size=6))
+    def all_call_at_once(self, edge: str, data: st.DataObject, todo: list[str]) -> None:
+        for session in ("s1", "s2", "s3"):
+            self.open(session, edge, attach=False, settled=True)
             self.call(session, edge, next(self.marks), streams=True)
+        self.call_alone(edge, 1, modern=True, streams=True)
+        self.settle()
+        self.works(data, todo)
 
     @rule(session=SESSIONS, edge=EDGES, request_id=IDS, streams=st.booleans())
     def call(self, session: str, edge: str, request_id: Any, streams: bool) -> None:
@@ -234,13 +243,17 @@ class Crowd(RuleBasedStateMachine):
         asked = ToBroker(Verb.LEAVE, address[1], cancel=cancel)
         self.carry_out(self.broker.handle(address[0], asked, self.now))
 
-    @rule(session=SESSIONS, edge=EDGES)
-    def end(self, session: str, edge: str) -> None:
+    @rule(session=SESSIONS, edge=EDGES, really=RARELY)
+    def end(self, session: str, edge: str, really: bool) -> None:
+        if not really:
+            return
         name = self.names.get(session, session)
         self.ask(Verb.END, name, name, edge=edge)
 
-    @rule(edge=EDGES)
-    def an_edge_dies(self, edge: str) -> None:
+    @rule(edge=EDGES, really=RARELY)
+    def an_edge_dies(self, edge: str, really: bool) -> None:
+        if not really:
+            return
         self.ended |= {address for address in self.owner if address[0] == edge}
         self.carry_out(self.broker.edge_gone(edge, self.now))
 
@@ -260,10 +273,13 @@ class Crowd(RuleBasedStateMachine):
             self.carry_out(self.broker.process_exited(slot, "it does not start", self.now))
 
     @precondition(lambda self: any(process.calls for process in self.processes.values()))
-    @rule(
-        data=st.data(), answer=st.sampled_from(["result", "result", "error", "progress", "log", "sampling", "twice"])
-    )
-    def works(self, data: st.DataObject, answer: str) -> None:
+    @rule(data=st.data(), todo=st.lists(st.sampled_from(WORK), min_size=1, max_size=4))
+    def works(self, data: st.DataObject, todo: list[str]) -> None:
+        for each in todo:
+            if any(process.calls for process in self.processes.values()):
+                self.work(data, each)
+
+    def work(self, data: st.DataObject, answer: str) -> None:
         slots = sorted(slot for slot, process in self.processes.items() if process.calls)
         slot = data.draw(st.sampled_from(slots))
         process = self.processes[slot]
@@ -302,8 +318,10 @@ class Crowd(RuleBasedStateMachine):
         self.says(slot, {"method": "notifications/tools/list_changed"})
 
     @precondition(lambda self: self.processes)
-    @rule(data=st.data())
-    def dies(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), really=RARELY)
+    def dies(self, data: st.DataObject, really: bool) -> None:
+        if not really:
+            return
         slot = data.draw(st.sampled_from(sorted(self.processes)))
         del self.processes[slot]
         self.carry_out(self.broker.process_exited(slot, "it fell over", self.now))
@@ -313,7 +331,7 @@ class Crowd(RuleBasedStateMachine):
     def main_starts_again(self) -> None:
         self.start(MAIN)
 
-    @rule(seconds=st.sampled_from([0.1, 1, 20, 60, 200]))
+    @rule(seconds=st.sampled_from([0.1, 1, 5, 20, 60, 200]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
         self.carry_out(self.broker.tick(self.now))
