@@ -1,35 +1,72 @@
 """Many clients on one stdio server."""
 
+import itertools
 import json
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toolhive_common.mcp.effects import Dropped, Effect, ToClient, ToServer
-from toolhive_common.mcp.handshake import Handshake
-from toolhive_common.mcp.multiplexer import StdioMultiplexer
+
+from toolhive_common.mcp.jsonrpc import Invalid, Notification, Request, Response, classify, parse
+from toolhive_sessions.effects import Dropped, Handshake, MuxEffect, ToClient, ToServer
+from toolhive_sessions.handshake import ALL_CAPABILITIES
+from toolhive_sessions.legacy import LegacyMultiplexer
 
 DONE = Handshake({"protocolVersion": "2025-11-25"}, {"serverInfo": {"name": "s"}}, initialized=True)
+
+
+class Driver:
+    """Parses what is fed to a multiplexer and hands it on, as the broker does."""
+
+    def __init__(self, first_id: int = 1, handshake: Handshake | None = None, *, shared: bool = True) -> None:
+        self.mux = LegacyMultiplexer(itertools.count(first_id), shared=shared, handshake=handshake)
+
+    def from_client(self, session: str, data: bytes) -> list[MuxEffect]:
+        match _classified(data):
+            case Request() as request:
+                return self.mux.request(session, request)
+            case Notification() as notification:
+                return self.mux.notification(session, notification)
+            case Response() as response:
+                return self.mux.response(session, response)
+            case _:
+                return []
+
+    def from_server(self, data: bytes) -> list[MuxEffect]:
+        try:
+            value = parse(data)
+        except ValueError:
+            return [Dropped("no JSON")]
+        if isinstance(value, list):
+            return [effect for part in value for effect in self.mux.from_server(part)]
+        return self.mux.from_server(value)
+
+
+def _classified(data: bytes) -> Request | Notification | Response | Invalid | None:
+    try:
+        return classify(parse(data))
+    except ValueError:
+        return None
 
 
 def body(message: dict[str, Any]) -> bytes:
     return json.dumps({"jsonrpc": "2.0", **message}).encode()
 
 
-def sent(effects: list[Effect]) -> list[dict[str, Any]]:
+def sent(effects: list[MuxEffect]) -> list[dict[str, Any]]:
     return [json.loads(effect.data) for effect in effects if isinstance(effect, ToServer)]
 
 
-def told(effects: list[Effect]) -> list[tuple[str, dict[str, Any]]]:
+def told(effects: list[MuxEffect]) -> list[tuple[str, dict[str, Any]]]:
     return [(effect.session, json.loads(effect.data)) for effect in effects if isinstance(effect, ToClient)]
 
 
-def ready(first_id: int = 1) -> StdioMultiplexer:
-    return StdioMultiplexer(first_id=first_id, handshake=DONE)
+def ready(first_id: int = 1) -> Driver:
+    return Driver(first_id, DONE)
 
 
-def call(mux: StdioMultiplexer, session: str, request_id: Any, **params: Any) -> int:
+def call(mux: Driver, session: str, request_id: Any, **params: Any) -> int:
     """Send a call; returns its id on the server's side."""
     effects = mux.from_client(session, body({"id": request_id, "method": "tools/call", "params": params}))
     return int(sent(effects)[0]["id"])
@@ -139,37 +176,85 @@ def test_a_cancellation_reaches_only_a_call_of_its_own_session() -> None:
     assert sent(mux.from_client("c", cancel)) == []
 
 
-def test_one_handshake_serves_all_clients() -> None:
-    mux = StdioMultiplexer()
+def test_one_handshake_of_ours_serves_all_clients() -> None:
+    mux = Driver()
     first = sent(
         mux.from_client("a", body({"id": 0, "method": "initialize", "params": {"clientInfo": {"name": "x"}}}))
     )
-    assert first[0]["params"] == {"clientInfo": {"name": "x"}}
+    assert first[0]["params"]["clientInfo"]["name"] == "toolhive"
+    assert first[0]["params"]["capabilities"] == ALL_CAPABILITIES
     assert mux.from_client("b", body({"id": 0, "method": "initialize", "params": {}})) == []
     result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}}
-    assert told(mux.from_server(body({"id": first[0]["id"], "result": result}))) == [
+    effects = mux.from_server(body({"id": first[0]["id"], "result": result}))
+    assert told(effects) == [
         ("a", {"jsonrpc": "2.0", "id": 0, "result": result}),
         ("b", {"jsonrpc": "2.0", "id": 0, "result": result}),
     ]
+    assert [message["method"] for message in sent(effects)] == ["notifications/initialized"]
     initialized = body({"method": "notifications/initialized"})
-    assert len(sent(mux.from_client("a", initialized))) == 1
-    assert sent(mux.from_client("b", initialized)) == []
+    assert sent(mux.from_client("a", initialized)) == []
     late = mux.from_client("c", body({"id": "i", "method": "initialize", "params": {}}))
     assert (sent(late), told(late)) == ([], [("c", {"jsonrpc": "2.0", "id": "i", "result": result})])
 
 
+def test_a_process_of_one_session_gets_the_clients_own_initialize_and_one_initialized() -> None:
+    mux = Driver(shared=False)
+    params = {"protocolVersion": "2025-06-18", "capabilities": {"roots": {}}, "x": 1}
+    [first] = sent(mux.from_client("a", body({"id": "i", "method": "initialize", "params": params})))
+    assert first["params"] == params
+    answer = mux.from_server(body({"id": first["id"], "result": {"protocolVersion": "2025-06-18"}}))
+    assert (sent(answer), told(answer)[0][1]["id"]) == ([], "i")
+    initialized = body({"method": "notifications/initialized"})
+    assert len(sent(mux.from_client("a", initialized))) == 1
+    assert sent(mux.from_client("a", initialized)) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "spoken", "agreed"),
+    [
+        ("2025-11-25", "2025-11-25", "2025-11-25"),
+        ("2025-03-26", "2025-11-25", "2025-03-26"),
+        ("2025-11-25", "2024-11-05", "2024-11-05"),
+        ("2030-01-01", "2025-06-18", "2025-06-18"),
+        ("", "2025-06-18", "2025-06-18"),
+        ("2025-06-18", "1999-01-01", "1999-01-01"),
+    ],
+)
+def test_each_client_is_told_the_version_that_both_speak(asked: str, spoken: str, agreed: str) -> None:
+    mux = Driver(handshake=Handshake({}, {"protocolVersion": spoken}))
+    request = body({"id": 1, "method": "initialize", "params": {"protocolVersion": asked}})
+    assert told(mux.from_client("a", request))[0][1]["result"]["protocolVersion"] == agreed
+
+
 def test_after_a_refused_handshake_the_next_one_is_passed_on() -> None:
-    mux = StdioMultiplexer()
+    mux = Driver()
     number = sent(mux.from_client("a", body({"id": 0, "method": "initialize"})))[0]["id"]
     [(_, answer)] = told(mux.from_server(body({"id": number, "error": {"code": -32602, "message": "no"}})))
     assert answer["error"]["code"] == -32602
     assert len(sent(mux.from_client("a", body({"id": 1, "method": "initialize"})))) == 1
 
 
+def test_a_refused_handshake_fails_the_calls_that_wait_for_it() -> None:
+    mux = Driver()
+    [asked] = sent(mux.from_client("a", body({"id": "c", "method": "tools/list"})))
+    refused = mux.from_server(body({"id": asked["id"], "error": {"code": -32602, "message": "no"}}))
+    assert [(session, answer["id"], answer["error"]["code"]) for session, answer in told(refused)] == [
+        ("a", "c", -32602)
+    ]
+
+
+def test_an_answer_to_initialize_over_the_limit_is_told_to_who_waits_for_it() -> None:
+    mux = Driver()
+    [asked] = sent(mux.from_client("a", body({"id": "i", "method": "initialize"})))
+    head = b'{"jsonrpc":"2.0","id":%d,"result":{"instructions":"' % asked["id"]
+    [(session, answer)] = told(mux.mux.too_long(head, b'"}}', limit=1024))
+    assert (session, answer["id"], answer["error"]["code"]) == ("a", "i", -32000)
+
+
 def test_a_call_without_a_handshake_waits_for_one_of_ours() -> None:
-    mux = StdioMultiplexer(earlier_params={"clientInfo": {"name": "earlier"}})
+    mux = Driver()
     [initialize] = sent(mux.from_client("a", body({"id": 5, "method": "tools/list"})))
-    assert (initialize["method"], initialize["params"]) == ("initialize", {"clientInfo": {"name": "earlier"}})
+    assert initialize["method"] == "initialize"
     assert mux.from_client("b", body({"id": 5, "method": "tools/list"})) == []
     effects = mux.from_server(body({"id": initialize["id"], "result": {}}))
     assert [message["method"] for message in sent(effects)] == [
@@ -177,8 +262,8 @@ def test_a_call_without_a_handshake_waits_for_one_of_ours() -> None:
         "tools/list",
         "tools/list",
     ]
-    assert mux.handshake is not None
-    assert mux.handshake.initialized
+    assert mux.mux.handshake is not None
+    assert mux.mux.handshake.initialized
 
 
 def test_list_changed_is_told_to_every_session_once() -> None:
@@ -187,7 +272,7 @@ def test_list_changed_is_told_to_every_session_once() -> None:
         call(mux, session, 1)
     changed = mux.from_server(body({"method": "notifications/tools/list_changed"}))
     assert [session for session, _ in told(changed)] == ["a", "b"]
-    mux.session_ended("a")
+    mux.mux.session_ended("a")
     changed = mux.from_server(body({"method": "notifications/tools/list_changed"}))
     assert [session for session, _ in told(changed)] == ["b"]
 
@@ -195,7 +280,7 @@ def test_list_changed_is_told_to_every_session_once() -> None:
 def test_resource_subscriptions_are_counted() -> None:
     mux = ready()
 
-    def ask(session: str, verb: str) -> list[Effect]:
+    def ask(session: str, verb: str) -> list[MuxEffect]:
         return mux.from_client(
             session, body({"id": 1, "method": f"resources/{verb}", "params": {"uri": "file:///x"}})
         )
@@ -219,13 +304,59 @@ def test_the_last_subscribers_end_is_told_to_the_server() -> None:
     mux = ready()
     subscribe = body({"id": 1, "method": "resources/subscribe", "params": {"uri": "u"}})
     mux.from_server(body({"id": sent(mux.from_client("a", subscribe))[0]["id"], "result": {}}))
-    [message] = sent(mux.session_ended("a"))
+    [message] = sent(mux.mux.session_ended("a"))
     assert (message["method"], message["params"]) == ("resources/unsubscribe", {"uri": "u"})
     assert mux.from_server(body({"id": message["id"], "result": {}})) == []
 
 
+def begin(mux: Driver, session: str, *capabilities: str) -> None:
+    """Have a session say what its client can do."""
+    params: dict[str, Any] = {"capabilities": {name: {} for name in capabilities}}
+    mux.from_client(session, body({"id": "begin", "method": "initialize", "params": params}))
+
+
+@pytest.mark.parametrize(
+    ("method", "capability"),
+    [
+        ("sampling/createMessage", "sampling"),
+        ("elicitation/create", "elicitation"),
+        ("roots/list", "roots"),
+        ("tasks/get", "tasks"),
+        ("x/unknown", ""),
+    ],
+)
+def test_a_request_that_the_client_cannot_answer_is_answered_here(method: str, capability: str) -> None:
+    mux = ready()
+    begin(mux, "a", "other")
+    begin(mux, "b", capability)
+    request = body({"id": "r", "method": method, "params": {}})
+    number = call(mux, "a", 1)
+    effects = mux.from_server(request)
+    if capability:
+        assert told(effects) == []
+        assert [(message["id"], message["error"]["code"]) for message in sent(effects)] == [("r", -32601)]
+    else:
+        assert [session for session, _ in told(effects)] == ["a"]
+    mux.from_server(body({"id": number, "result": {}}))
+    call(mux, "b", 1)
+    assert [(session, asked["method"]) for session, asked in told(mux.from_server(request))] == [("b", method)]
+
+
+def test_the_servers_own_cancellation_reaches_who_was_asked_and_ends_the_wait() -> None:
+    mux = ready()
+    begin(mux, "a", "sampling")
+    call(mux, "a", 1)
+    mux.from_server(body({"id": 9, "method": "sampling/createMessage", "params": {}}))
+    cancelled = body({"method": "notifications/cancelled", "params": {"requestId": 9}})
+    assert [session for session, _ in told(mux.from_server(cancelled))] == ["a"]
+    assert sent(mux.from_client("a", body({"id": 9, "result": {}}))) == []
+    assert told(mux.from_server(cancelled)) == []
+
+
 def test_a_request_of_the_server_goes_to_the_session_that_alone_waits() -> None:
     mux = ready()
+    begin(mux, "a", "sampling")
+    begin(mux, "b", "sampling")
     call(mux, "a", 1)
     request = body({"id": 9, "method": "sampling/createMessage", "params": {"x": 1}})
     [(session, message)] = told(mux.from_server(request))
@@ -252,10 +383,12 @@ CANCEL = body({"method": "notifications/cancelled", "params": {"requestId": 1}})
 @pytest.mark.parametrize("session_over", [False, True])
 def test_what_a_cancelled_call_still_causes_reaches_no_other_session(session_over: bool) -> None:
     mux = ready()
+    begin(mux, "a", "sampling")
+    begin(mux, "b", "sampling")
     number = call(mux, "a", 1)
     mux.from_client("a", CANCEL)
     if session_over:
-        mux.session_ended("a")
+        mux.mux.session_ended("a")
     call(mux, "b", 1)
     sampling = body({"id": "r", "method": "sampling/createMessage", "params": {"data": "secret of a"}})
     log = body({"method": "notifications/message", "params": {"data": "secret of a"}})
@@ -269,8 +402,8 @@ def test_what_a_cancelled_call_still_causes_reaches_no_other_session(session_ove
 def test_the_rest_of_an_ended_sessions_calls_may_be_over_the_limit() -> None:
     mux = ready()
     number = call(mux, "a", 1)
-    mux.session_ended("a")
-    assert told(mux.too_long(b'{"id":%d,"result":"' % number, b"x", limit=1)) == []
+    mux.mux.session_ended("a")
+    assert told(mux.mux.too_long(b'{"id":%d,"result":"' % number, b"x", limit=1)) == []
     call(mux, "b", 1)
     log = body({"method": "notifications/message", "params": {}})
     assert [session for session, _ in told(mux.from_server(log))] == ["b"]
@@ -285,11 +418,11 @@ def test_an_id_that_is_used_twice_at_a_time_harms_nobody() -> None:
 
 def test_an_initialize_that_also_says_its_version_is_passed_on() -> None:
     meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
-    effects = StdioMultiplexer().from_client("a", body({"id": 0, "method": "initialize", "params": {"_meta": meta}}))
+    effects = Driver().from_client("a", body({"id": 0, "method": "initialize", "params": {"_meta": meta}}))
     assert [message["method"] for message in sent(effects)] == ["initialize"]
 
 
-def resource(mux: StdioMultiplexer, session: str, verb: str) -> list[int]:
+def resource(mux: Driver, session: str, verb: str) -> list[int]:
     """Ask for a resource's changes or the end of them; returns ids of what the server is asked."""
     request = body({"id": verb, "method": f"resources/{verb}", "params": {"uri": "u"}})
     return [message["id"] for message in sent(mux.from_client(session, request))]
@@ -313,7 +446,7 @@ def test_a_subscription_that_is_asked_for_is_not_ended_by_another_session(sessio
     [first], [_] = resource(mux, "a", "subscribe"), resource(mux, "b", "subscribe")
     mux.from_server(body({"id": first, "result": {}}))
     if session_over:
-        assert [m["method"] for m in sent(mux.session_ended("a"))] == []
+        assert [m["method"] for m in sent(mux.mux.session_ended("a"))] == []
     else:
         assert resource(mux, "a", "unsubscribe") == []
 
@@ -347,7 +480,7 @@ def test_log_messages_go_to_the_session_that_alone_waits() -> None:
     ids=["discover", "a versioned request"],
 )
 def test_requests_of_the_newer_era_never_reach_a_shared_process(message: dict[str, Any]) -> None:
-    effects = StdioMultiplexer().from_client("a", body(message))
+    effects = Driver().from_client("a", body(message))
     assert sent(effects) == []
     [(_, answer)] = told(effects)
     assert answer["id"] == 1
@@ -385,19 +518,10 @@ def test_a_batch_of_the_server_is_taken_apart() -> None:
     assert [session for session, _ in told(effects)] == ["a", "b"]
 
 
-@pytest.mark.parametrize(
-    ("data", "code"), [(b"nonsense", -32700), (b"[]", -32600), (b'{"id":null,"method":"x"}', -32600)]
-)
-def test_an_invalid_message_of_a_client_is_answered_without_an_id(data: bytes, code: int) -> None:
-    effects = ready().from_client("a", data)
-    assert sent(effects) == []
-    assert [(answer["error"]["code"], "id" in answer) for _, answer in told(effects)] == [(code, False)]
-
-
 def test_the_end_of_a_session_cancels_its_calls_only() -> None:
     mux = ready()
     mine, other = call(mux, "a", 1), call(mux, "b", 1)
-    assert [message["params"]["requestId"] for message in sent(mux.session_ended("a"))] == [mine]
+    assert [message["params"]["requestId"] for message in sent(mux.mux.session_ended("a"))] == [mine]
     assert told(mux.from_server(body({"id": mine, "result": {}}))) == []
     assert [session for session, _ in told(mux.from_server(body({"id": other, "result": {}})))] == ["b"]
 
@@ -406,27 +530,26 @@ def test_the_servers_end_fails_all_that_wait() -> None:
     mux = ready()
     call(mux, "a", 1)
     call(mux, "b", "x")
-    answers = told(mux.server_exited("the server ended"))
+    answers = told(mux.mux.exited("the server ended"))
     assert sorted((session, answer["id"], answer["error"]["message"]) for session, answer in answers) == [
         ("a", 1, "the server ended"),
         ("b", "x", "the server ended"),
     ]
-    [(_, answer)] = told(mux.from_client("a", body({"id": 2, "method": "tools/list"})))
-    assert answer["error"]["code"] == -32000
+    assert mux.mux.exited("again") == []
 
 
 def test_the_servers_end_fails_what_waits_for_a_handshake() -> None:
-    mux = StdioMultiplexer()
+    mux = Driver()
     mux.from_client("a", body({"id": 0, "method": "initialize"}))
     mux.from_client("b", body({"id": 1, "method": "tools/list"}))
-    assert [(session, answer["id"]) for session, answer in told(mux.server_exited("gone"))] == [("a", 0), ("b", 1)]
+    assert [(session, answer["id"]) for session, answer in told(mux.mux.exited("gone"))] == [("a", 0), ("b", 1)]
 
 
 def test_the_caller_of_an_answer_over_the_limit_is_told() -> None:
     mux = ready(first_id=1_000_000)
     number = call(mux, "a", 1)
     tail = b'xxxx"}]},"jsonrpc":"2.0","id":%d}' % number
-    [(session, answer)] = told(mux.too_long(b'{"result":{"id":3,"content":[', tail, limit=64 * 1024 * 1024))
+    [(session, answer)] = told(mux.mux.too_long(b'{"result":{"id":3,"content":[', tail, limit=64 * 1024 * 1024))
     assert (session, answer["id"]) == ("a", 1)
     assert "64 MiB" in answer["error"]["message"]
 
@@ -450,7 +573,7 @@ def test_no_session_ever_sees_anothers_answers(steps: list[tuple[str, str, Any]]
     mux = ready()
     owners: dict[int, tuple[str, Any]] = {}
     for step, session, value in steps:
-        effects: list[Effect] = []
+        effects: list[MuxEffect] = []
         match step:
             case "call":
                 params: dict[str, Any] = {"owner": session, "_meta": {"progressToken": value}}
@@ -464,7 +587,7 @@ def test_no_session_ever_sees_anothers_answers(steps: list[tuple[str, str, Any]]
                 for message in sent(effects):
                     assert owners[message["params"]["requestId"]] == (session, value)
             case "end":
-                effects = mux.session_ended(session)
+                effects = mux.mux.session_ended(session)
                 for message in sent(effects):
                     assert owners[message["params"]["requestId"]][0] == session
             case "answer":
@@ -495,13 +618,13 @@ def test_no_session_ever_sees_anothers_answers(steps: list[tuple[str, str, Any]]
     ).map(lambda value: json.dumps(value).encode()),
 )
 def test_nothing_that_anyone_sends_breaks_it(session: str, data: bytes) -> None:
-    for mux in (ready(), StdioMultiplexer()):
+    for mux in (ready(), Driver()):
         call_of_another = mux.from_client("c", body({"id": 1, "method": "tools/call"}))
         assert sent(call_of_another)
         mux.from_client(session, data)
         mux.from_server(data)
-        mux.session_ended(session)
-        mux.server_exited("end")
+        mux.mux.session_ended(session)
+        mux.mux.exited("end")
 
 
 def test_progress_that_nobody_asked_for_is_dropped() -> None:

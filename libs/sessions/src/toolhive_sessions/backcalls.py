@@ -34,9 +34,9 @@ class BackCalls:
         del self._session[key]
         return [ToServer(encode(response.raw))]
 
-    def holder(self, request_id: object) -> str | None:
-        """The session that a request of the server waits for."""
-        return self._session.get(call_key(request_id)) if is_id(request_id) else None
+    def cancelled(self, request_id: object) -> str | None:
+        """The session that a request of the server went to; its answer is not waited for any more."""
+        return self._session.pop(call_key(request_id), None) if is_id(request_id) else None
 
     def open_for(self, session: str) -> bool:
         """Whether the server waits for an answer of the session."""

@@ -8,7 +8,9 @@
 Time is given, in seconds of any steady clock.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import assert_type
 
 from toolhive_common.mcp.eras import refuse_modern
 from toolhive_common.mcp.jsonrpc import Invalid, Notification, Request, Response, classify, parse
@@ -30,11 +32,13 @@ from toolhive_sessions.effects import (
 from toolhive_sessions.legacy import LegacyMultiplexer
 from toolhive_sessions.pool import Pool
 from toolhive_sessions.records import Kind, Policy, Process, Session, expired, makes_room
-from toolhive_sessions.streams import Stream, newest_open
+from toolhive_sessions.streams import Stream, keep_ended, newest_open
 
 __all__ = ["Broker"]
 
 _UNKNOWN = "Session not found"
+_NO_REQUEST = "the message is no JSON-RPC request"
+_NUMBER = re.compile(r"[0-9]{1,15}")
 _FULL = (
     "the workload has {limit} open sessions, which is the limit; try again later, or end sessions that are not needed"
 )
@@ -53,6 +57,8 @@ class Broker:
         self._policy = policy
         self._pool = Pool(policy, numbers)
         self._sessions: dict[str, Session] = {}
+        self._clients = 0
+        """Sessions of clients."""
         self._at: dict[tuple[str, int], tuple[Session, Stream]] = {}
         """What an edge's stream is."""
         self._verbs: dict[Verb, Callable[[str, ToBroker, float], list[BrokerEffect]]] = {
@@ -69,7 +75,7 @@ class Broker:
 
     def __len__(self) -> int:
         """Sessions of clients."""
-        return sum(session.kind is Kind.CLIENT for session in self._sessions.values())
+        return self._clients
 
     @property
     def processes(self) -> Iterable[Process]:
@@ -83,64 +89,82 @@ class Broker:
         return self._verbs[message.verb](edge, message, now)
 
     def _open(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
+        request = _read(message.data) if message.verb is Verb.OPEN else None
+        if message.verb is Verb.OPEN and (not isinstance(request, Request) or request.method != "initialize"):
+            return [_refuse(edge, message, RefusalCode.NO_REQUEST, "a session begins with an initialize request")]
+        if message.session in self._sessions:
+            return [_refuse(edge, message, RefusalCode.ID_IN_USE, "there is a session of this id; take another")]
         effects = self._make_room(now)
-        if len(self) >= self._policy.max_sessions:
-            return [
-                *effects,
-                _refuse(edge, message, RefusalCode.SESSIONS_FULL, _FULL, limit=self._policy.max_sessions),
-            ]
+        if self._clients >= self._policy.max_sessions:
+            text = _FULL.format(limit=self._policy.max_sessions)
+            return [*effects, _refuse(edge, message, RefusalCode.SESSIONS_FULL, text)]
         chosen = self._pool.for_session(message.session, now)
         if not isinstance(chosen, Process):
             return [*effects, _refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, chosen)]
         session = Session(message.session, Kind.CLIENT, chosen.slot, now)
         self._sessions[session.id] = session
+        self._clients += 1
+        # Now, not with its first request: until then the process could be taken for the other era.
+        self._pool.mux_of(chosen, modern=False, now=now)
         effects += self._pool.started(chosen)
-        if message.verb is Verb.ATTACH:
-            stream = Stream(f"{edge}.{message.stream}", edge, message.stream, takes_many=True, began_at=now)
-            session.listener, session.sole = stream, True
-            self._at[edge, message.stream] = (session, stream)
-            return [*effects, ToEdge(edge, FromBroker(Note.STARTED, message.stream))]
-        return effects + self._request(session, chosen, edge, message, now)
+        if isinstance(request, Request):
+            return effects + self._request(session, chosen, edge, message, request, now)
+        stream = Stream(
+            f"{edge}.{message.stream}", edge, message.stream, takes_many=True, began_at=now, resumes=False
+        )
+        session.listener, session.sole = stream, True
+        self._at[edge, message.stream] = (session, stream)
+        return [*effects, ToEdge(edge, FromBroker(Note.STARTED, message.stream))]
+
+    def _of_client(self, session: str) -> Session | None:
+        """A client's session. The others have ids that can be guessed, and are nobody's to name."""
+        found = self._sessions.get(session)
+        return found if found is not None and found.kind is Kind.CLIENT else None
 
     def _call(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
-        session = self._sessions.get(message.session)
+        session = self._of_client(message.session)
         if session is None:
             return [_refuse(edge, message, RefusalCode.UNKNOWN_SESSION, _UNKNOWN)]
         session.last_used = now
+        request = _read(message.data)
+        if not isinstance(request, Request):
+            return [_refuse(edge, message, RefusalCode.NO_REQUEST, _NO_REQUEST)]
+        if call_key(request.id) in session.calls:
+            shown = repr(request.id)[:100]
+            text = f"the id {shown} is in use by a call of this session that is not answered yet; take another"
+            return [_refuse(edge, message, RefusalCode.ID_IN_USE, text)]
         process = self._pool.serving(session.slot, now)
         if not isinstance(process, Process):
             return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, process)]
-        return self._pool.started(process) + self._request(session, process, edge, message, now)
+        return self._pool.started(process) + self._request(session, process, edge, message, request, now)
 
     def _call_alone(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
         """Serve one request with a session made for it."""
+        request = _read(message.data)
+        if not isinstance(request, Request):
+            return [_refuse(edge, message, RefusalCode.NO_REQUEST, _NO_REQUEST)]
         kind = Kind.MODERN if message.verb is Verb.CALL_MODERN else Kind.ONCE
         if kind is Kind.MODERN and not self._pool.knows_modern:
-            return [_answer_refusal(edge, message)]
+            return [ToEdge(edge, FromBroker(Note.FINAL, message.stream, refuse_modern(request), 1))]
         session_id = f"{kind.name.lower()}.{edge}.{message.stream}"
         process = self._pool.for_modern(now) if kind is Kind.MODERN else self._pool.for_once(session_id, now)
         if not isinstance(process, Process):
             return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, process)]
         session = self._sessions[session_id] = Session(session_id, kind, process.slot, now)
-        return self._pool.started(process) + self._request(session, process, edge, message, now)
+        return self._pool.started(process) + self._request(session, process, edge, message, request, now)
 
     def _request(
-        self, session: Session, process: Process, edge: str, message: ToBroker, now: float
+        self, session: Session, process: Process, edge: str, message: ToBroker, request: Request, now: float
     ) -> list[BrokerEffect]:
-        request = _read(message.data)
-        if not isinstance(request, Request):
-            return [*self._drop_alone(session, now), _refuse(edge, message, RefusalCode.NO_REQUEST, "no request")]
         key = call_key(request.id)
-        if key in session.calls:
-            text = f"the id {request.id!r} is in use by a call of this session that is not answered yet; take another"
-            return [_refuse(edge, message, RefusalCode.ID_IN_USE, text)]
         effects: list[BrokerEffect] = []
         if session.sole and session.listener is not None:
             session.calls[key] = session.listener
             effects.append(ToEdge(edge, FromBroker(Note.DONE, message.stream)))
         else:
             name = f"{edge}.{message.stream}"
-            stream = Stream(name, edge, message.stream, takes_many=message.streams, began_at=now)
+            resumes = session.kind is Kind.CLIENT
+            stream = Stream(name, edge, message.stream, message.streams, began_at=now, resumes=resumes)
             session.calls[key] = stream
             self._at[edge, message.stream] = (session, stream)
         if request.method == "initialize":
@@ -149,7 +173,7 @@ class Broker:
         return effects + self._carry(process, mux.request(session.id, request), now)
 
     def _tell(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
-        session = self._sessions.get(message.session)
+        session = self._of_client(message.session)
         if session is None:
             return [_refuse(edge, message, RefusalCode.UNKNOWN_SESSION, _UNKNOWN)]
         session.last_used = now
@@ -166,19 +190,21 @@ class Broker:
                 return [*done, Dropped("a client's message that is neither notification nor answer")]
 
     def _listen(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
-        session = self._sessions.get(message.session)
+        session = self._of_client(message.session)
         if session is None:
             return [_refuse(edge, message, RefusalCode.UNKNOWN_SESSION, _UNKNOWN)]
         session.last_used = now
         name, _, number = message.after.rpartition(".")
-        if name and number.isdigit():
+        if name and _NUMBER.fullmatch(number):
             stream = self._named(session, name)
             if stream is None:
                 text = "what came behind that event is not kept any more; make the request again"
                 return [_refuse(edge, message, RefusalCode.NOTHING_TO_RESUME, text)]
             return self._resume(session, stream, edge, message.stream, after=int(number))
         if session.listener is None:
-            session.listener = Stream(f"{edge}.{message.stream}", "", 0, takes_many=True, began_at=now)
+            session.listener = Stream("", "", 0, takes_many=True, began_at=now)
+        if not session.sole:  # its further events have ids of this edge's stream, also those that waited
+            session.listener.name = f"{edge}.{message.stream}"
         return self._resume(session, session.listener, edge, message.stream, after=session.listener.sent)
 
     def _named(self, session: Session, name: str) -> Stream | None:
@@ -198,7 +224,8 @@ class Broker:
             effects.append(ToEdge(edge, FromBroker(Note.FINAL if last else Note.MESSAGE, number, data, count)))
         stream.sent = stream.count
         if stream.ended_at is not None:
-            effects.append(ToEdge(edge, FromBroker(Note.DONE, number)))
+            if not _is_final(effects[-1]):
+                effects.append(ToEdge(edge, FromBroker(Note.DONE, number)))
             self._at.pop((edge, number), None)
             stream.detach()
         return effects
@@ -223,7 +250,7 @@ class Broker:
         return effects + self._drop_alone(session, now)
 
     def _end(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
-        session = self._sessions.get(message.session)
+        session = self._of_client(message.session)
         if session is None:
             return [_refuse(edge, message, RefusalCode.UNKNOWN_SESSION, _UNKNOWN)]
         done = ToEdge(edge, FromBroker(Note.DONE, message.stream))
@@ -260,11 +287,12 @@ class Broker:
         process = self._pool.find(slot)
         if process is None:
             return []
+        process.running = process.starting = False  # first: nobody is asked to end it
         effects = self._carry(process, process.mux.exited(reason) if process.mux else [], now)
+        self._pool.note_exited(process)
         for session in [each for each in self._sessions.values() if each.slot == slot]:
             if process.session or session.kind is not Kind.CLIENT:
                 effects += self._close(session, "its process ended", now)
-        self._pool.note_exited(process)
         return effects
 
     def from_process(self, slot: str, line: bytes, now: float) -> list[BrokerEffect]:
@@ -297,9 +325,10 @@ class Broker:
         for session in expired(self._sessions.values(), now=now, ttl=self._policy.ttl):
             effects += self._close(session, "the session was not used for too long", now)
         for session in self._sessions.values():
-            session.past = {name: stream for name, stream in session.past.items() if stream.resumable(now)}
-        for process, asked in self._pool.silent(now):
-            effects += self._carry(process, asked, now)
+            if session.past:
+                session.past = {name: stream for name, stream in session.past.items() if stream.resumable(now)}
+        for process, said in (*self._pool.silent(now), *self._pool.over(now)):
+            effects += self._carry(process, said, now)
         return effects + self._pool.reap(now, used={session.slot for session in self._sessions.values()})
 
     def end_all(self, reason: str, now: float) -> list[BrokerEffect]:
@@ -314,15 +343,15 @@ class Broker:
     def _carry(self, process: Process, effects: Iterable[MuxEffect], now: float) -> list[BrokerEffect]:
         out: list[BrokerEffect] = []
         for effect in effects:
-            match effect:
-                case ToServer(data):
-                    out += self._pool.send(process, data)
-                case ToClient():
-                    out += self._to_client(effect, now)
-                case NotModern():
-                    out += self._pool.is_legacy(process)
-                case Dropped():
-                    out.append(effect)
+            if isinstance(effect, ToServer):
+                out += self._pool.send(process, effect.data)
+            elif isinstance(effect, ToClient):
+                out += self._to_client(effect, now)
+            elif isinstance(effect, Dropped):
+                out.append(effect)
+            else:
+                assert_type(effect, NotModern)
+                out += self._pool.is_legacy(process)
         return out + self._pool.shaken(process)
 
     def _to_client(self, effect: ToClient, now: float) -> list[BrokerEffect]:
@@ -333,21 +362,24 @@ class Broker:
             return self._answer(session, effect.call, effect.data, now)
         stream = session.calls.get(effect.call) if effect.call is not None else None
         if stream is None or not stream.takes_many:
-            stream = self._elsewhere(session, now, progress=effect.call is not None)
+            of_call = effect.call is not None
+            stream = self._elsewhere(session, now, progress=of_call, to_listener=effect.to_listener)
         if stream is None:
             return [Dropped("nobody takes more than the answer")]
         return self._send(session, stream, effect.data, now, final=False)
 
-    def _elsewhere(self, session: Session, now: float, *, progress: bool) -> Stream | None:
+    def _elsewhere(self, session: Session, now: float, *, progress: bool, to_listener: bool) -> Stream | None:
         """The way of a message that belongs to no call, or to one that takes its answer only."""
         if session.kind is not Kind.CLIENT:
             return newest_open(session.calls.values())
-        newest = None if progress else newest_open(session.calls.values())
         listener = session.listener
+        if to_listener and listener is not None and listener.attached:
+            return listener
+        newest = None if progress else newest_open(session.calls.values())
         if newest is not None or (progress and (listener is None or not listener.attached)):
             return newest
         if listener is None:
-            listener = session.listener = Stream(f"{session.id[:8]}.0", "", 0, takes_many=True, began_at=now)
+            listener = session.listener = Stream("", "", 0, takes_many=True, began_at=now)
         return listener
 
     def _answer(self, session: Session, key: CallKey, data: bytes, now: float) -> list[BrokerEffect]:
@@ -375,7 +407,7 @@ class Broker:
     def _send(self, session: Session, stream: Stream, data: bytes, now: float, *, final: bool) -> list[BrokerEffect]:
         count = stream.add(data, final=final, now=now)
         if final and stream.resumable(now):
-            session.past[stream.name] = stream
+            keep_ended(session.past, stream)
         if not stream.attached:
             return []
         stream.sent = count
@@ -386,7 +418,7 @@ class Broker:
         return [ToEdge(edge, FromBroker(Note.FINAL if final else Note.MESSAGE, number, data, count))]
 
     def _make_room(self, now: float) -> list[BrokerEffect]:
-        if len(self._sessions) < self._policy.max_sessions or len(self) < self._policy.max_sessions:
+        if self._clients < self._policy.max_sessions and not (self._pool.each_its_own and self._pool.full):
             return []
         leaving = makes_room(self._sessions.values(), now=now, spared=self._policy.spared)
         return self._close(leaving, "it made room for another session", now) if leaving else []
@@ -399,13 +431,15 @@ class Broker:
         process = self._pool.find(session.slot)
         if process is None or process.mux is None:
             return []
-        effects = self._carry(process, process.mux.session_ended(session.id), now)
-        return effects + (self._pool.stop(process) if process.session == session.id else [])
+        if process.session == session.id:
+            return self._pool.stop(process)
+        return self._carry(process, process.mux.session_ended(session.id), now)
 
     def _close(self, session: Session, reason: str, now: float) -> list[BrokerEffect]:
         """End a session for whatever reason."""
         if self._sessions.pop(session.id, None) is None:
             return []
+        self._clients -= session.kind is Kind.CLIENT
         effects: list[BrokerEffect] = []
         for stream in {id(each): each for each in (*session.calls.values(), session.listener) if each}.values():
             if stream.attached:
@@ -413,6 +447,7 @@ class Broker:
                 effects.append(ToEdge(stream.edge, FromBroker(Note.DONE, stream.number)))
         process = self._pool.find(session.slot)
         if process is not None:
+            self._pool.forget_session(process, session.id)
             if process.session == session.id:
                 effects += self._pool.stop(process)
             elif process.mux is not None:
@@ -429,12 +464,10 @@ def _read(data: bytes) -> Request | Notification | Response | Invalid | None:
         return None
 
 
-def _answer_refusal(edge: str, message: ToBroker) -> ToEdge:
-    """Send a client of the era without sessions back to ``initialize``."""
-    request = _read(message.data)
-    data = refuse_modern(request) if isinstance(request, Request) else b""
-    return ToEdge(edge, FromBroker(Note.FINAL, message.stream, data, 1))
+def _is_final(effect: BrokerEffect) -> bool:
+    return isinstance(effect, ToEdge) and effect.message.note is Note.FINAL
 
 
-def _refuse(edge: str, message: ToBroker, code: RefusalCode, text: str, **facts: object) -> ToEdge:
-    return ToEdge(edge, FromBroker(Note.REFUSED, message.stream, text.format(**facts).encode(), code=code))
+def _refuse(edge: str, message: ToBroker, code: RefusalCode, text: str) -> ToEdge:
+    data = text.encode(errors="replace")  # an id may hold what no encoding has
+    return ToEdge(edge, FromBroker(Note.REFUSED, message.stream, data, code=code))

@@ -26,6 +26,7 @@ class Call:
     wants_logs: bool = False
     """Whether it asked for log messages; for the era without sessions."""
     cancelled: bool = False
+    """Set it with `CallTable.cancel`."""
 
     @property
     def key(self) -> CallKey:
@@ -49,7 +50,11 @@ class CallTable:
         self._work: dict[str, int] = {}
         """Calls by session that the process may still work on, those of ended sessions included."""
         self._left: dict[int, str] = {}
-        """Calls without an answer whose session is over."""
+        """Calls without an answer that nobody waits for, by the session that they were of."""
+        self._unwanted: dict[int, float | None] = {}
+        """Calls that are cancelled or left, and when that was first looked at."""
+        self._logging: dict[int, str] = {}
+        """Sessions of the calls that asked for log messages, left ones included."""
 
     def next_number(self) -> int:
         """Take a number for a request of our own."""
@@ -61,6 +66,8 @@ class CallTable:
         self._calls[number] = call
         self._of_session.setdefault(call.session, {})[call.key] = number
         self._work[call.session] = self._work.get(call.session, 0) + 1
+        if call.wants_logs:
+            self._logging[number] = call.session
         return number
 
     def find(self, number: object) -> Call | None:
@@ -74,26 +81,50 @@ class CallTable:
     def end(self, number: object) -> Call | None:
         """Forget a call that is answered; ``None`` when there is none of the number."""
         call = self._take(number)
+        if call is not None and type(number) is int:
+            self._work_done(number, call.session)
+        return call
+
+    def cancel(self, number: int) -> None:
+        """Note that the process was told to give a call up."""
+        self._calls[number].cancelled = True
+        self._unwanted[number] = None
+
+    def leave(self, number: int) -> Call | None:
+        """Forget a call that nobody waits for any more, but for that the process may still work on it."""
+        call = self._take(number)
         if call is not None:
-            self._work_done(call.session)
+            self._left[number] = call.session
+            self._unwanted.setdefault(number, None)
         return call
 
     def end_session(self, session: str) -> list[tuple[int, Call]]:
-        """Forget all calls of a session, but for that the process may still work on them."""
-        ended = []
-        for number in list(self._of_session.get(session, {}).values()):
-            if (call := self._take(number)) is not None:
-                self._left[number] = session
-                ended.append((number, call))
-        return ended
+        """Leave all calls of a session."""
+        numbers = list(self._of_session.get(session, {}).values())
+        return [(number, call) for number in numbers if (call := self.leave(number)) is not None]
 
     def end_left(self, number: object) -> bool:
-        """Note that the process answered a call whose session is over; returns whether it was one."""
-        session = self._left.pop(number, None) if type(number) is int else None
-        if session is None:
+        """Note that the process answered a call that was left; returns whether it was one."""
+        if type(number) is not int or (session := self._left.pop(number, None)) is None:
             return False
-        self._work_done(session)
+        self._work_done(number, session)
         return True
+
+    def give_up(self, now: float, patience: float) -> list[Call]:
+        """Take what was cancelled for done after some seconds: a server need not answer it.
+
+        Returns
+        -------
+        list[Call]
+            Those of them whose callers still wait.
+        """
+        waiting = []
+        for number, since in list(self._unwanted.items()):
+            if since is None:
+                self._unwanted[number] = now
+            elif now - since >= patience and not self.end_left(number) and (call := self.end(number)) is not None:
+                waiting.append(call)
+        return waiting
 
     def open_elsewhere(self, method: str, uri: str, *, but: str) -> bool:
         """Whether a session other than ``but`` waits for the answer to a call about a resource."""
@@ -105,15 +136,15 @@ class CallTable:
     def end_all(self) -> list[Call]:
         """Forget all calls."""
         calls = list(self._calls.values())
-        for table in (self._calls, self._of_session, self._left, self._work):
+        for table in (self._calls, self._of_session, self._left, self._work, self._unwanted, self._logging):
             table.clear()
         return calls
 
     def sole_session(self) -> str | None:
         """The session that alone has calls the process may work on; ``None`` when there is none, or more than one.
 
-        A cancelled call counts until it is answered, also when its session is over: servers are free to go on. One
-        that never answers what was cancelled leaves it open for ever; then too much is refused, never too little.
+        A cancelled call counts until it is answered or given up, also when its session is over: servers are free to
+        go on with it, and to answer it or not.
         """
         if len(self._work) != 1:
             return None
@@ -122,8 +153,10 @@ class CallTable:
 
     def sole_session_wanting_logs(self) -> str | None:
         """The session whose call alone asked for log messages."""
-        found = [call.session for call in self._calls.values() if call.wants_logs]
-        return found[0] if len(found) == 1 else None
+        if len(self._logging) != 1:
+            return None
+        number, session = next(iter(self._logging.items()))
+        return session if number in self._calls else None
 
     @property
     def idle(self) -> bool:
@@ -134,14 +167,16 @@ class CallTable:
         call = self._calls.pop(number, None) if type(number) is int else None
         if call is None:
             return None
-        own = self._of_session[call.session]
-        if own.get(call.key) == number:
-            del own[call.key]
-        if not own:
-            del self._of_session[call.session]
+        own, key = self._of_session.get(call.session, {}), call.key
+        if own.get(key) == number:  # else the session used the id for another call meanwhile
+            del own[key]
+            if not own:
+                del self._of_session[call.session]
         return call
 
-    def _work_done(self, session: str) -> None:
+    def _work_done(self, number: int, session: str) -> None:
+        self._unwanted.pop(number, None)
+        self._logging.pop(number, None)
         self._work[session] -= 1
         if not self._work[session]:
             del self._work[session]

@@ -69,6 +69,8 @@ class ToClient:
     """The call that it belongs to, where that is known."""
     final: bool = False
     """Whether it answers that call."""
+    to_listener: bool = False
+    """Whether no call caused it, so that it shall not come among the messages of one."""
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from typing import Protocol
 import structlog
 
 from toolhive_common.errors import ToolHiveError
-from toolhive_common.mcp.port import FromBroker, ToBroker
+from toolhive_common.mcp.port import FromBroker, ToBroker, Verb
 from toolhive_sessions.broker import Broker
 from toolhive_sessions.effects import (
     BrokerEffect,
@@ -38,6 +38,9 @@ from toolhive_sessions.records import MAIN, Policy
 __all__ = ["Launcher", "Outlet", "Peer", "SessionHost"]
 
 _log = structlog.get_logger(__name__)
+_HELD_BACK = frozenset({Verb.OPEN, Verb.CALL, Verb.CALL_ONCE, Verb.CALL_MODERN, Verb.TELL})
+"""What an edge may have to wait for. The end of something never waits: it may be what helps."""
+_NOT_SERVED = "the workload is not served now; try again in a moment"
 _ENDED = "the MCP server's process ended; it is being started again, call again in a moment"
 
 
@@ -85,7 +88,7 @@ class Outlet(Protocol):
     """Where what the broker says goes."""
 
     def deliver(self, edge: str, message: FromBroker) -> Awaitable[None] | None:
-        """Tell an edge. Something to wait for slows the process down that said it."""
+        """Tell an edge. What is returned is waited for at once, and slows the process down that said it."""
         ...
 
     def session_opened(self, session: str, client: str) -> None:
@@ -108,6 +111,33 @@ class _Running:
     size: int = 0
     filled: asyncio.Event = field(default_factory=asyncio.Event)
     room: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: bool = False
+    """Whether it takes nothing more."""
+
+    def put(self, data: bytes) -> None:
+        """Have a message written."""
+        if not self.closed:
+            self.queue.append(data)
+            self.queue.append(b"\n")
+            self.size += len(data) + 1
+            self.filled.set()
+
+    def written(self, size: int) -> None:
+        """Note what the process took."""
+        self.size -= size
+        self.room.set()
+
+    def close(self) -> None:
+        """Take nothing more; who waits for room goes on."""
+        self.closed = True
+        self.queue.clear()
+        self.written(self.size)
+
+    async def wait_until_under(self, size: int) -> None:
+        """Wait until no more than so many bytes wait."""
+        while self.size > size:
+            self.room.clear()
+            await self.room.wait()
 
 
 class SessionHost:
@@ -152,12 +182,13 @@ class SessionHost:
         return len(self._broker)
 
     async def submit(self, edge: str, message: ToBroker) -> None:
-        """Do what an edge asks; waits while the processes do not read what they were sent."""
-        await self._carry_out(self._broker.handle(edge, message, self._clock()))
-        for running in list(self._running.values()):
-            if running.size > self._most_unwritten:
-                running.room.clear()
-                await running.room.wait()
+        """Do what an edge asks; waits while the process that it is for does not read what it was sent."""
+        effects = self._broker.handle(edge, message, self._clock())
+        await self._carry_out(effects)
+        if message.verb in _HELD_BACK:
+            for effect in effects:
+                if isinstance(effect, ToProcess) and (running := self._running.get(effect.slot)) is not None:
+                    await running.wait_until_under(self._most_unwritten)
 
     async def edge_gone(self, edge: str) -> None:
         """Take an edge for dead."""
@@ -166,16 +197,16 @@ class SessionHost:
     async def run(self) -> None:
         """Keep the sessions until cancelled; then end them, and the processes that were started for them."""
         try:
-            async with asyncio.TaskGroup() as self._group:
-                while True:
-                    await asyncio.sleep(self._tick)
-                    await self._carry_out(self._broker.tick(self._clock()))
+            async with asyncio.TaskGroup() as group:
+                try:
+                    self._group = group
+                    while True:
+                        await asyncio.sleep(self._tick)
+                        await self._carry_out(self._broker.tick(self._clock()))
+                finally:
+                    self._group = None  # a group that is left takes no more tasks
         finally:
-            self._group = None
-            slots = list(self._tasks)
             await self._carry_out(self._broker.end_all("the workload is not served any more", self._clock()))
-            for slot in slots:
-                await self._launcher.stop(slot)
 
     async def serve_main(self, peer: Peer, *, known: Handshake | None = None) -> None:
         """Carry the messages of the first process until it ends.
@@ -200,14 +231,18 @@ class SessionHost:
             reason = error.message
         finally:
             writing.cancel()
-            if self._running.get(slot) is running:
-                del self._running[slot]
-            running.room.set()
-            await peer.close()
-            # Also when we are asked to end: callers shall not wait for nothing.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(2):
-                    await self._carry_out(self._broker.process_exited(slot, reason, self._clock()))
+            running.close()
+            try:
+                # Also when we are asked to end: callers shall not wait for nothing. Not when the broker had it ended:
+                # then it knows, and the slot may be another process's by now.
+                if self._running.get(slot) is running:
+                    del self._running[slot]
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(2):
+                            await self._carry_out(self._broker.process_exited(slot, reason, self._clock()))
+            finally:
+                await asyncio.wait([writing])
+                await peer.close()
 
     async def _read(self, slot: str, peer: Peer) -> None:
         async for line in peer.messages():
@@ -227,63 +262,96 @@ class SessionHost:
             except (OSError, ToolHiveError) as error:
                 # Its output ends as well then, which is what tells the callers.
                 _log.info("a server's input is closed", workload=self._name, cause=str(error))
-                running.size = 0
-                running.room.set()
+                running.close()
                 return
-            running.size -= sum(map(len, waiting))
-            running.room.set()
+            running.written(sum(map(len, waiting)))
 
-    async def _run_started(self, slot: str) -> None:
+    async def _run_started(self, slot: str, before: "asyncio.Task[None] | None") -> None:
         try:
-            peer = await self._launcher.start(slot)
+            if before is not None:  # the slot's last process, which is about to end
+                await asyncio.wait([before])
             try:
-                await self._serve(slot, peer)
-            finally:
-                await self._launcher.stop(slot)
+                await self._serve(slot, await self._launcher.start(slot))
+            finally:  # whatever happened, and however far starting it came
+                await self._end(slot)
         except ToolHiveError as error:
-            await self._carry_out(self._broker.process_exited(slot, error.message, self._clock()))
+            await self._failed(slot, error.message)
         except Exception:  # noqa: BLE001  # the top of this process's task: the others go on
             _log.exception("a process for a session failed", workload=self._name, slot=slot)
-            reason = "the server's process could not be started; the log of the agent says why"
-            await self._carry_out(self._broker.process_exited(slot, reason, self._clock()))
+            await self._failed(slot, "the server's process could not be started; the log of the agent says why")
         finally:
             if self._tasks.get(slot) is asyncio.current_task():
                 del self._tasks[slot]
 
+    async def _end(self, slot: str) -> None:
+        """End a process for good: our own end, which may come meanwhile, has to wait for it."""
+        stopping = asyncio.create_task(self._launcher.stop(slot))  # noqa: TID251  # owned by this call
+        asked_to_end: asyncio.CancelledError | None = None
+        while not stopping.done():
+            try:
+                await asyncio.wait([stopping])
+            except asyncio.CancelledError as error:
+                asked_to_end = error
+        stopping.result()
+        if asked_to_end is not None:
+            raise asked_to_end
+
+    async def _failed(self, slot: str, reason: str) -> None:
+        if self._tasks.get(slot) is asyncio.current_task():
+            await self._carry_out(self._broker.process_exited(slot, reason, self._clock()))
+
     # -- effects --------------------------------------------------------------------------------------------------
 
     async def _carry_out(self, effects: Iterable[BrokerEffect]) -> None:
+        """Do it: first what does not wait, then what may, and last what may end the task that we are in."""
+        to_edges: list[ToEdge] = []
+        own: asyncio.Task[None] | None = None
         for effect in effects:
-            match effect:
-                case ToEdge(edge, message):
-                    if (waiting := self._outlet.deliver(edge, message)) is not None:
-                        await waiting
-                case ToProcess(slot, data):
-                    self._enqueue(slot, data)
-                case StartProcess(slot):
-                    self._start(slot)
-                case StopProcess(slot):
-                    if (task := self._tasks.pop(slot, None)) is not None:
-                        task.cancel()
-                case SessionOpened(session, client):
-                    self._outlet.session_opened(session, client)
-                case SessionClosed(session, client, reason):
-                    self._outlet.session_closed(session, client, reason)
-                case Shook(handshake):
-                    self._outlet.shook(handshake)
-                case Dropped(reason):
-                    self._note_dropped(reason)
+            if isinstance(effect, ToEdge):
+                to_edges.append(effect)
+            elif isinstance(effect, ToProcess):
+                if (running := self._running.get(effect.slot)) is not None:
+                    running.put(effect.data)
+            elif isinstance(effect, StopProcess):
+                own = self._stop(effect.slot) or own
+            else:
+                self._carry_out_rare(effect, to_edges)
+        try:
+            for effect in to_edges:
+                if (waiting := self._outlet.deliver(effect.edge, effect.message)) is not None:
+                    await waiting
+        finally:
+            if own is not None:
+                own.cancel()
 
-    def _enqueue(self, slot: str, data: bytes) -> None:
-        running = self._running.get(slot)
-        if running is not None:
-            running.queue.append(data + b"\n")
-            running.size += len(data) + 1
-            running.filled.set()
+    def _carry_out_rare(
+        self, effect: StartProcess | SessionOpened | SessionClosed | Shook | Dropped, to_edges: list[ToEdge]
+    ) -> None:
+        match effect:
+            case StartProcess(slot):
+                if self._group is None:
+                    failed = self._broker.process_exited(slot, _NOT_SERVED, self._clock())
+                    to_edges += [each for each in failed if isinstance(each, ToEdge)]
+                else:
+                    task = self._group.create_task(self._run_started(slot, self._tasks.get(slot)))
+                    self._tasks[slot] = task
+            case SessionOpened(session, client):
+                self._outlet.session_opened(session, client)
+            case SessionClosed(session, client, reason):
+                self._outlet.session_closed(session, client, reason)
+            case Shook(handshake):
+                self._outlet.shook(handshake)
+            case Dropped(reason):
+                self._note_dropped(reason)
 
-    def _start(self, slot: str) -> None:
-        assert self._group is not None, "run() is not running"  # noqa: S101  # a mistake of the caller's
-        self._tasks[slot] = self._group.create_task(self._run_started(slot))
+    def _stop(self, slot: str) -> asyncio.Task[None] | None:
+        """End a process's task; returns it instead when it is the one that we are in."""
+        self._running.pop(slot, None)  # what it says from now on is nobody's
+        task = self._tasks.get(slot)
+        if task is None or task is asyncio.current_task():
+            return task
+        task.cancel()
+        return None
 
     def _note_dropped(self, reason: str) -> None:
         self._dropped += 1

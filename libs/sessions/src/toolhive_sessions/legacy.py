@@ -5,16 +5,18 @@ our own on the way in and put back, type included, on the way out.
 
 Requests and other notifications of the server do not say which call caused them, unless they name a task. They go to
 a session only while it alone has calls that the server has not answered, cancelled ones and those of ended sessions
-included, or when it is the only client; else they are answered here or dropped. So they reach the wrong session only
-where nothing in the protocol tells: when the server sends what no call caused, or for a call that it answered
-already, or for one of an earlier hold on the same process. Changes of lists go to all sessions, those of a resource
-to its subscribers. A client that needs more asks for a process of its own.
+included, or when it is the only client; else they are answered here or dropped. What was cancelled and is not
+answered is taken for done after some minutes. So they reach the wrong session only where nothing in the protocol
+tells: when the server sends what no call caused, or for a call that it answered already or was told to give up long
+ago, or for one of an earlier hold on the same process. Changes of lists go to all sessions, those of a resource to
+its subscribers. A client that needs more asks for a process of its own.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from toolhive_common.mcp.eras import is_modern, refuse_modern
 from toolhive_common.mcp.jsonrpc import (
     Code,
     Id,
@@ -38,7 +40,7 @@ from toolhive_sessions.handshake import HandshakeDesk
 from toolhive_sessions.subscriptions import Subscriptions
 from toolhive_sessions.tasks import TaskTable, related_task
 
-__all__ = ["LegacyMultiplexer", "numbers_in"]
+__all__ = ["LegacyMultiplexer", "given_up", "numbers_in", "too_long_answer"]
 
 _ID_IN_LINE = re.compile(rb'"id"\s*:\s*(\d+)')
 _TO_ALL = frozenset(
@@ -95,7 +97,7 @@ class LegacyMultiplexer:
 
     def succeed(self, earlier: "LegacyMultiplexer") -> list[MuxEffect]:
         """Go on for the clients of a process that ended: same sessions, subscriptions and log level."""
-        self._clients = dict(earlier._clients)  # noqa: SLF001  # the same class
+        self._clients = {**earlier._clients, **self._clients}  # noqa: SLF001  # the same class
         self._subscriptions = earlier._subscriptions  # noqa: SLF001
         return self._desk.begin(self._calls.next_number()) if self._clients and self._shared else []
 
@@ -106,7 +108,10 @@ class LegacyMultiplexer:
         if request.method == "initialize":  # whatever else it says: it is how the older era begins
             self._clients[session] = client_from(session, params_of(request))
             return self._desk.request(session, request, self._calls.next_number())
-        self._clients.setdefault(session, Client(session))
+        if is_modern(request):  # one that the process took for the first would shut all clients of this era out
+            return [ToClient(session, refuse_modern(request), call_key(request.id), final=True)]
+        if session not in self._clients:
+            self._clients[session] = Client(session)
         if self._desk.done is None:
             self._queue.append((session, request))
             return self._desk.begin(self._calls.next_number())
@@ -118,11 +123,12 @@ class LegacyMultiplexer:
         uri = uri if isinstance(uri, str) else ""
         if self._shared and (answer := self._answer_ourselves(session, request, uri)) is not None:
             return [ToClient(session, answer, call_key(request.id), final=True)]
-        token = meta_of(request).get("progressToken")
+        meta = meta_of(request)
+        token = meta.get("progressToken")
         number = self._calls.add(Call(session, request.id, request.method, token, uri, "task" in params))
         raw = {**request.raw, "id": number}
         if token is not None:
-            raw["params"] = {**params, "_meta": {**meta_of(request), "progressToken": number}}
+            raw["params"] = {**params, "_meta": {**meta, "progressToken": number}}
         return [ToServer(encode(raw))]
 
     def _answer_ourselves(self, session: str, request: Request, uri: str) -> bytes | None:
@@ -167,6 +173,8 @@ class LegacyMultiplexer:
     def notification(self, session: str, message: Notification) -> list[MuxEffect]:
         """Take a notification of a session."""
         match message.method:
+            case _ if is_modern(message):
+                return [Dropped("a notification of the era without sessions")]
             case "notifications/initialized":
                 return self._desk.ready()
             case "notifications/cancelled":
@@ -191,10 +199,9 @@ class LegacyMultiplexer:
                 body = error_body(request.id, Code.SERVER_ERROR, "cancelled before it was sent")
                 return [ToClient(session, body, call_key(request.id), final=True)]
         number = self._calls.number_of(session, request_id)
-        call = self._calls.find(number)
-        if call is None:
+        if number is None:
             return [Dropped("a cancellation of no call of this session")]
-        call.cancelled = True
+        self._calls.cancel(number)
         return [ToServer(encode({**message.raw, "params": {**params, "requestId": number}}))]
 
     # from the process
@@ -272,18 +279,18 @@ class LegacyMultiplexer:
         params = params_of(message)
         if message.method in _TO_ALL:
             data = encode(message.raw)
-            return [ToClient(session, data) for session in self._clients]
+            return [ToClient(session, data, to_listener=True) for session in self._clients]
         match message.method:
             case "notifications/progress":
                 return self._progress(message, params)
-            case "notifications/resources/updated":
+            case "notifications/resources/updated" if self._shared:
                 data = encode(message.raw)
                 sessions = self._subscriptions.wanting(str(params.get("uri", "")))
-                return [ToClient(session, data) for session in sessions] or [
+                return [ToClient(session, data, to_listener=True) for session in sessions] or [
                     Dropped("a change of a resource that nobody subscribed to")
                 ]
             case "notifications/cancelled":
-                owner = self._clients.get(self._back.holder(params.get("requestId")) or "")
+                owner = self._clients.get(self._back.cancelled(params.get("requestId")) or "")
             case "notifications/tasks/status" if self._shared:
                 owner = self._clients.get(self._tasks.owner(params.get("taskId")) or "")
             case "notifications/message":
@@ -316,6 +323,9 @@ class LegacyMultiplexer:
     def too_long(self, head: bytes, tail: bytes, *, limit: int) -> list[MuxEffect]:
         """Take the ends of a line that was over the limit of bytes, and tell the caller whom it answered."""
         for number in numbers_in(head, tail):
+            if self._desk.awaits(number):
+                error = {"code": int(Code.SERVER_ERROR), "message": "the server's answer to initialize was too long"}
+                return self._handshake_answered(Response(number, {"jsonrpc": "2.0", "id": number, "error": error}))
             if (call := self._calls.end(number)) is not None:
                 return too_long_answer(call, limit)
             if self._calls.end_left(number):
@@ -325,9 +335,17 @@ class LegacyMultiplexer:
     # ends
 
     def end_call(self, session: str, key: CallKey) -> list[MuxEffect]:
-        """Cancel a call that nobody waits for any more."""
+        """Cancel a call that nobody waits for any more. Its id may be used again at once."""
         message = Notification("notifications/cancelled", _cancelled(key[1], "nobody waits for the answer any more"))
-        return self._cancel(session, message)
+        number = self._calls.number_of(session, key[1])
+        effects = self._cancel(session, message)
+        if number is not None:
+            self._calls.leave(number)
+        return effects
+
+    def give_up_cancelled(self, now: float, patience: float) -> list[MuxEffect]:
+        """Take what was cancelled, and is not answered for so many seconds, for done."""
+        return given_up(self._calls.give_up(now, patience))
 
     def session_ended(self, session: str) -> list[MuxEffect]:
         """Forget a session; what it asked for is cancelled."""
@@ -367,6 +385,15 @@ class LegacyMultiplexer:
 def numbers_in(head: bytes, tail: bytes) -> list[int]:
     """Ids that the ends of a line seem to hold."""
     return [int(found) for found in _ID_IN_LINE.findall(head + b"\n" + tail)]
+
+
+def given_up(calls: list[Call]) -> list[MuxEffect]:
+    """Answer calls that were cancelled, for a server that does not."""
+    why = "the call was cancelled, and the server did not answer it"
+    return [
+        ToClient(call.session, error_body(call.request_id, Code.SERVER_ERROR, why), call.key, final=True)
+        for call in calls
+    ]
 
 
 def too_long_answer(call: Call, limit: int) -> list[MuxEffect]:

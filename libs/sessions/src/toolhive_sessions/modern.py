@@ -27,7 +27,7 @@ from toolhive_common.mcp.jsonrpc import (
 )
 from toolhive_sessions.calls import Call, CallTable
 from toolhive_sessions.effects import CallKey, Dropped, MuxEffect, NotModern, ToClient, ToServer, call_key
-from toolhive_sessions.legacy import numbers_in, too_long_answer
+from toolhive_sessions.legacy import given_up, numbers_in, too_long_answer
 
 __all__ = ["ModernMultiplexer"]
 
@@ -38,6 +38,14 @@ _OWN_META: Mapping[str, Any] = {
     "io.modelcontextprotocol/clientCapabilities": {},
     "io.modelcontextprotocol/clientInfo": {"name": "toolhive", "version": "1"},
 }
+
+
+_MODERN_ERRORS = (-32020, -32021, Code.UNSUPPORTED_PROTOCOL_VERSION)
+"""Headers that differ from the body, a capability that is missing, a version that is not spoken."""
+
+
+_LATE = 10.0
+"""Seconds. In this era a server says nothing more of what was cancelled, but for what is on its way."""
 
 
 class _State(Enum):
@@ -89,12 +97,12 @@ class ModernMultiplexer:
         return ToServer(request_body(self._probe, "server/discover", {"_meta": _OWN_META}))
 
     def _forward(self, session: str, request: Request) -> ToServer:
-        token = meta_of(request).get("progressToken")
-        wants_logs = _LOG_LEVEL in meta_of(request)
+        meta = meta_of(request)
+        token, wants_logs = meta.get("progressToken"), _LOG_LEVEL in meta
         number = self._calls.add(Call(session, request.id, request.method, token, wants_logs=wants_logs))
         raw = {**request.raw, "id": number}
         if token is not None:
-            raw["params"] = {**params_of(request), "_meta": {**meta_of(request), "progressToken": number}}
+            raw["params"] = {**params_of(request), "_meta": {**meta, "progressToken": number}}
         return ToServer(encode(raw))
 
     def from_server(self, value: Any) -> list[MuxEffect]:
@@ -178,15 +186,22 @@ class ModernMultiplexer:
         for number in numbers_in(head, tail):
             if (call := self._calls.end(number)) is not None:
                 return too_long_answer(call, limit)
+            if self._calls.end_left(number):
+                break
         return [Dropped("a line over the limit that answers no call")]
 
-    def end_call(self, session: str, key: CallKey) -> list[MuxEffect]:
+    def end_call(self, session: str, key: CallKey) -> list[MuxEffect]:  # noqa: ARG002  # a session has one call
         """Cancel a call that nobody waits for any more."""
-        self._queue = [entry for entry in self._queue if not (entry[0] == session and call_key(entry[1].id) == key)]
         return self.session_ended(session)
+
+    def give_up_cancelled(self, now: float, patience: float) -> list[MuxEffect]:
+        """Take what was cancelled, and is not answered for so many seconds, for done."""
+        return given_up(self._calls.give_up(now, min(patience, _LATE)))
 
     def session_ended(self, session: str) -> list[MuxEffect]:
         """Cancel the request of a session."""
+        if self._queue:
+            self._queue = [entry for entry in self._queue if entry[0] != session]
         reason = "nobody waits for the answer any more"
         return [
             ToServer(notification_body("notifications/cancelled", {"requestId": number, "reason": reason}))
@@ -211,7 +226,7 @@ def _refuse(session: str, request: Request) -> ToClient:
 def _is_modern_error(response: Response) -> bool:
     """Whether an error is one that only servers of this era know."""
     error = response.raw.get("error")
-    return isinstance(error, dict) and error.get("code") == Code.UNSUPPORTED_PROTOCOL_VERSION
+    return isinstance(error, dict) and error.get("code") in _MODERN_ERRORS
 
 
 def _with_subscription(params: Mapping[str, Any], request_id: Id) -> dict[str, Any]:

@@ -17,6 +17,7 @@ __all__ = ["Pool"]
 
 _NOT_RUNNING = "the MCP server's process is not running; it is being started, call again in a moment"
 _MOST = "the workload has {limit} processes for its sessions, which is the limit; end sessions that are not needed"
+_MODERN = Handshake(modern=True)
 _MOST_UNSENT = 1000
 """Messages that wait for a process to start."""
 
@@ -30,7 +31,8 @@ class Pool:
         self._processes: dict[str, Process] = {}
         self._to_start: set[str] = set()
         self._knows_modern = policy.modern
-        self._shook: dict[str, Handshake] = {}
+        self._shook: Handshake | None = None
+        """What was last told of the first process."""
         if policy.has_main:
             self._processes[MAIN] = Process(MAIN, 0.0)
 
@@ -47,7 +49,7 @@ class Pool:
 
     def for_session(self, session: str, now: float) -> Process | str:
         """A process for a new session of a client, or why there is none."""
-        if self._policy.per_session or not self._policy.has_main:
+        if self.each_its_own:
             return self._own(session, now)
         return self._shared(LegacyMultiplexer, "legacy", now)
 
@@ -69,11 +71,20 @@ class Pool:
         process = self._processes.get(slot)
         if process is None:
             return _NOT_RUNNING
-        process.last_used = now
-        return self._check(process)
+        return self._check(process, now)
+
+    @property
+    def each_its_own(self) -> bool:
+        """Whether each client's session has a process for itself."""
+        return self._policy.per_session or not self._policy.has_main
+
+    @property
+    def full(self) -> bool:
+        """Whether no process can be started for another session."""
+        return len(self._processes) - (MAIN in self._processes) >= self._policy.max_processes
 
     def _own(self, session: str, now: float) -> Process | str:
-        if sum(process.slot != MAIN for process in self._processes.values()) >= self._policy.max_processes:
+        if self.full:
             return _MOST.format(limit=self._policy.max_processes)
         # A digest: a session's id lets in whoever knows it, and a slot's name is for all to see.
         slot = "s-" + hashlib.sha256(session.encode()).hexdigest()[:8]
@@ -81,25 +92,23 @@ class Pool:
         return self._start(process)
 
     def _shared(self, era: type[LegacyMultiplexer] | type[ModernMultiplexer], slot: str, now: float) -> Process | str:
-        for process in self._processes.values():
-            if not process.session and isinstance(process.mux, era):
-                process.last_used = now
-                return self._check(process)
+        on_demand = self._processes.get(slot)
+        if on_demand is not None:  # it stays what it is, also when the first process could be that by now
+            return self._check(on_demand, now)
         main = self._processes.get(MAIN)
-        if main is not None and main.mux is None:
-            main.last_used = now
-            return self._check(main)
-        if slot in self._processes:
-            return self._check(self._processes[slot])
+        if main is not None and (main.mux is None or isinstance(main.mux, era)):
+            return self._check(main, now)
         return self._start(Process(slot, now))
 
-    def _check(self, process: Process) -> Process | str:
-        if process.slot == MAIN and not process.running:
-            return _NOT_RUNNING
-        return process
+    def _check(self, process: Process, now: float) -> Process | str:
+        process.last_used = now
+        if process.running or process.starting:
+            return process
+        return _NOT_RUNNING if process.slot == MAIN else self._start(process)
 
     def _start(self, process: Process) -> Process:
         self._processes[process.slot] = process
+        process.starting = True
         self._to_start.add(process.slot)
         return process
 
@@ -125,15 +134,17 @@ class Pool:
     def note_started(self, slot: str, now: float, known: Handshake | None) -> tuple[Process, list[MuxEffect]]:
         """Note that a process runs; what is sent to it comes after what the effects say."""
         process = self._processes.setdefault(slot, Process(slot, now))
-        process.running = True
+        process.running, process.starting = True, False
         process.last_used = now
-        self._shook.pop(slot, None)
+        if process.asked_at is not None:  # the question is sent now
+            process.asked_at = now
+        if slot == MAIN:
+            self._shook = _MODERN if known is not None and known.modern else known
         if known is not None:
             if known.modern:
                 process.mux = ModernMultiplexer(self._numbers, known=True)
             else:
                 process.mux = LegacyMultiplexer(self._numbers, shared=True, handshake=known)
-            self._shook[slot] = known
         earlier, process.earlier = process.earlier, None
         if earlier is not None and earlier.sessions:
             process.mux = process.mux or LegacyMultiplexer(self._numbers, shared=True)
@@ -141,18 +152,29 @@ class Pool:
                 return process, process.mux.succeed(earlier)
         return process, []
 
+    def forget_session(self, process: Process, session: str) -> None:
+        """Forget a session that ended between two processes."""
+        if process.earlier is not None:
+            process.earlier.session_ended(session)
+            if not process.earlier.sessions:
+                process.earlier = None
+
     def note_exited(self, process: Process) -> None:
-        """Forget what was known of a process that ended."""
-        process.running = False
+        """Forget what was known of a process that ended; one that clients of the older era share may come again."""
+        process.running, process.starting = False, False
         process.unsent.clear()
-        if process.slot != MAIN:
+        self._to_start.discard(process.slot)
+        shared_legacy = isinstance(process.mux, LegacyMultiplexer) and not process.session
+        if process.slot != MAIN and not (shared_legacy or process.earlier):
             self._processes.pop(process.slot, None)
-            self._to_start.discard(process.slot)
             return
         if isinstance(process.mux, LegacyMultiplexer):
+            if process.earlier is not None:  # it never ran, so that nobody went on for these yet
+                process.mux.succeed(process.earlier)
             process.earlier = process.mux
         process.mux, process.asked_at = None, None
-        self._knows_modern = self._policy.modern  # the next one may be another program
+        if process.slot == MAIN:
+            self._knows_modern = self._policy.modern  # the next one may be another program
 
     def send(self, process: Process, data: bytes) -> list[BrokerEffect]:
         """Send now, or once it runs."""
@@ -182,7 +204,7 @@ class Pool:
         if process.slot in self._to_start:
             self._to_start.remove(process.slot)
             return []
-        return [StopProcess(process.slot)]
+        return [StopProcess(process.slot)] if process.running or process.starting else []
 
     def stop_all(self) -> list[BrokerEffect]:
         """End all that were started on demand."""
@@ -200,6 +222,15 @@ class Pool:
                 found.append((process, process.mux.give_up_asking()))
         return found
 
+    def over(self, now: float) -> list[tuple[Process, list[MuxEffect]]]:
+        """Give up on what was cancelled long ago."""
+        patience = self._policy.cancel_patience
+        return [
+            (process, process.mux.give_up_cancelled(now, patience))
+            for process in list(self._processes.values())
+            if process.mux is not None
+        ]
+
     def reap(self, now: float, *, used: set[str]) -> list[BrokerEffect]:
         """End shared processes, started on demand, that nobody used for long."""
         effects: list[BrokerEffect] = []
@@ -214,9 +245,8 @@ class Pool:
         if process.slot != MAIN or process.mux is None:
             return []
         mux = process.mux
-        modern = Handshake(modern=True)
-        known = mux.handshake if isinstance(mux, LegacyMultiplexer) else (modern if mux.confirmed else None)
-        if known is None or self._shook.get(MAIN) == known:
+        known = mux.handshake if isinstance(mux, LegacyMultiplexer) else (_MODERN if mux.confirmed else None)
+        if known is None or self._shook is known:  # the same object for as long as it says the same
             return []
-        self._shook[MAIN] = known
+        self._shook = known
         return [Shook(known)]

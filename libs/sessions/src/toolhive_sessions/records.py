@@ -32,6 +32,8 @@ class Policy:
     """Started on demand."""
     spared: float = 600.0
     """Seconds. A session used within them is not ended to make room for another."""
+    cancel_patience: float = 300.0
+    """Seconds after which a call that was cancelled, and is not answered, is taken for done."""
     probe_patience: float = 10.0
     """Seconds that a process may take to say whether it knows the era without sessions."""
 
@@ -68,8 +70,10 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        """Whether a call is open or a client listens."""
-        return bool(self.calls) or (self.listener is not None and self.listener.attached)
+        """Whether a client waits for an answer, or listens."""
+        if self.listener is not None and self.listener.attached:
+            return True
+        return any(stream.attached for stream in self.calls.values())
 
 
 @dataclass(slots=True)
@@ -79,6 +83,8 @@ class Process:
     slot: str
     last_used: float
     running: bool = False
+    starting: bool = False
+    """Whether it was asked for and does not run yet."""
     mux: LegacyMultiplexer | ModernMultiplexer | None = None
     """``None`` while the first process was not asked anything yet."""
     session: str = ""

@@ -132,21 +132,21 @@ def encode(value: Mapping[str, Any]) -> bytes:
 
 def classify(value: Any) -> Message:
     """Tell what kind of message a JSON value is."""
-    match value:
-        case {"method": str(method), "id": request_id}:
-            if is_id(request_id):
-                return Request(request_id, method, value)
-            reason = "the id of a request must be a string or a number"
-        case {"method": str(method)}:
+    if not isinstance(value, dict):
+        return Invalid(Code.INVALID_REQUEST, "a message must be one JSON object")
+    method, request_id = value.get("method"), value.get("id")
+    if isinstance(method, str):
+        if is_id(request_id):
+            return Request(request_id, method, value)
+        if "id" not in value:
             return Notification(method, value)
-        case {"id": request_id, "result": _} | {"id": request_id, "error": _} if is_id(request_id):
+        reason = "the id of a request must be a string or a number"
+    elif "result" in value or "error" in value:
+        if is_id(request_id):
             return Response(request_id, value)
-        case {"result": _} | {"error": _}:
-            reason = "a response without the id of a request"
-        case dict():
-            reason = "a message must have a method, a result or an error"
-        case _:
-            reason = "a message must be one JSON object"
+        reason = "a response without the id of a request"
+    else:
+        reason = "a message must have a method, a result or an error"
     return Invalid(Code.INVALID_REQUEST, reason)
 
 
