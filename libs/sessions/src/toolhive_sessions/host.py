@@ -175,6 +175,8 @@ class SessionHost:
         self._running: dict[str, _Running] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
+        self.began = asyncio.Event()
+        """Set once processes can be started."""
         self._dropped = 0
 
     def __len__(self) -> int:
@@ -200,6 +202,7 @@ class SessionHost:
             async with asyncio.TaskGroup() as group:
                 try:
                     self._group = group
+                    self.began.set()
                     while True:
                         await asyncio.sleep(self._tick)
                         await self._carry_out(self._broker.tick(self._clock()))

@@ -47,6 +47,8 @@ class LocalPort:
 
     async def submit(self, message: ToBroker) -> None:
         """Ask our own keeper."""
+        if not self.host.began.is_set():
+            await self.host.began.wait()
         await self.host.submit(self._edge, message)
 
     def deliver(self, edge: str, message: FromBroker) -> Awaitable[None] | None:  # noqa: ARG002  # there is one edge
