@@ -869,6 +869,23 @@ def test_a_shared_process_that_was_started_on_demand_is_started_again_for_its_se
     assert world.stops() == []
 
 
+def test_sessions_that_come_while_a_process_starts_again_are_not_forgotten() -> None:
+    world = running()
+    modern(world)
+    world.says({"id": world.sent()[0]["id"], "result": {}})
+    world.ask(Verb.OPEN, "old", request(0, "initialize"))
+    world.started("legacy")
+    world.shake("legacy")
+    world.exited("legacy")
+    world.ask(Verb.OPEN, "new", request(0, "initialize"))
+    world.started("legacy")
+    world.shake("legacy")
+    streams = [world.ask(Verb.LISTEN, session, streams=True) for session in ("old", "new")]
+    world.forget()
+    world.says({"method": "notifications/tools/list_changed"}, "legacy")
+    assert [to for to, _ in world.messages()] == streams
+
+
 # -- a process for each session -------------------------------------------------------------------------------------
 
 

@@ -35,6 +35,8 @@ class Server:
         self.calls: dict[int, dict[str, Any]] = {}
         self.back: dict[str, str] = {}
         self.numbers: set[int] = set()
+        self.cancelled: dict[int, float] = {}
+        """When it was told to give a call up."""
         self.said_initialize = False
 
 
@@ -102,6 +104,8 @@ class Crowd(RuleBasedStateMachine):
             if message["method"] == "initialize":
                 assert not process.said_initialize, "two handshakes with one process"
                 process.said_initialize = True
+        elif message.get("method") == "notifications/cancelled":
+            process.cancelled.setdefault(message["params"]["requestId"], self.now)
         elif "id" in message:
             mark = process.back.pop(message["id"], None)
             assert mark is not None, "an answer that was not asked for"
@@ -296,6 +300,10 @@ class Crowd(RuleBasedStateMachine):
                 self.says(slot, {"id": number, "result": {"protocolVersion": "2025-11-25"}})
             return
         signed = {"mark": mark, "id": params["id"]}
+        patience = 10 if VERSION in params["_meta"] else self.policy.cancel_patience
+        given_up = self.now - process.cancelled.get(number, self.now) >= patience
+        if given_up and answer in ("log", "sampling"):
+            return  # what nobody can tell apart any more
         if answer == "progress":
             token = params["_meta"]["progressToken"]
             assert token == number

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import os
 import sys
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
@@ -27,7 +26,7 @@ for line in sys.stdin:
     message = json.loads(line)
     method, params, number = message.get("method"), message.get("params") or {}, message.get("id")
     name = params.get("name", "")
-    if method == "server/discover" and os.environ.get("ERA") != "modern":
+    if method == "server/discover":
         say({"id": number, "error": {"code": -32601, "message": "what?"}}); continue
     if method is None or number is None:
         continue
@@ -324,7 +323,6 @@ async def test_the_end_of_the_host_leaves_no_process(starting: bool) -> None:
             while world.place.running < 10:
                 await asyncio.sleep(0.01)
         else:
-            opening = []
             await asyncio.gather(*(client.open() for client in clients))
             opening = [asyncio.create_task(client.call("mute")) for client in clients]
             await asyncio.sleep(0.05)
@@ -411,12 +409,9 @@ async def test_an_edge_that_does_not_take_what_it_is_told_is_waited_for() -> Non
 
 async def test_a_slot_that_is_used_again_while_its_last_process_ends_is_another_process() -> None:
     async with serving(main=True, ttl=0.2) as world:
-        os.environ.pop("ERA", None)
         main = world.client("a")
         await main.open()
-        world.place.slow_start.set()
         host = world.host
-        host._broker._pool._knows_modern = True
         modern = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
         for _ in range(3):  # each is refused, and its process is on its way out when the next is asked for
             host._broker._pool._knows_modern = True
