@@ -100,6 +100,7 @@ def serving(settings: Settings, folder: Path) -> Iterator[Product]:
         "TOOLHIVE_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/toolhive.db",
         "TOOLHIVE_PROXY_PUBLIC_URL": f"http://127.0.0.1:{ports['proxy']}",
         "TOOLHIVE_PROXY_MAX_SESSIONS": str(_SESSIONS),
+        "TOOLHIVE_MAX_SESSIONS": str(_SESSIONS),
         "TOOLHIVE_AGENT": LABEL,
         "TOOLHIVE_AGENT_NAME": LABEL,
         "TOOLHIVE_NETWORK": f"{LABEL}-external",

@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     """Seconds after which an HTTP server that does not listen is called unhealthy."""
     stop_grace: float = Field(default=10.0, ge=0)
     """Seconds between asking a server to end and making it."""
+    session_ttl: float = Field(default=7200.0, gt=0)
+    """Seconds after which a session of a stdio server that nobody uses ends."""
+    max_sessions: int = Field(default=1000, ge=1)
+    """Sessions of one stdio server that are open at once."""
     stdio_max_processes: int = Field(default=100, ge=1)
     """Containers that one stdio server may have besides its first one: for an era, or one for each session."""
     resync: float = Field(default=30.0, gt=0)

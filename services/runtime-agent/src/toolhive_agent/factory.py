@@ -85,7 +85,11 @@ def build(
         Bucket(bus, subjects.HANDSHAKES_BUCKET, SavedHandshake),
         slots,
         SessionEvents(settings.agent_name, reporter, now),
-        KeeperSettings(max_processes=settings.stdio_max_processes),
+        KeeperSettings(
+            session_ttl=settings.session_ttl,
+            max_sessions=settings.max_sessions,
+            max_processes=settings.stdio_max_processes,
+        ),
         group,
         on_lost,
     )

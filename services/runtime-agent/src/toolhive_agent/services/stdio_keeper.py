@@ -44,6 +44,8 @@ class KeeperSettings:
     """Bytes."""
     most_unwritten: int = 8 * 1024 * 1024
     """Bytes that wait for the server to read before callers have to wait."""
+    session_ttl: float = 7200.0
+    """Seconds after which a session that nobody uses ends, where its workload does not say another time."""
     max_sessions: int = 1000
     max_processes: int = 100
     """Started for sessions, or for clients of the other era."""
@@ -273,7 +275,7 @@ class StdioKeeper:
 def _policy(run_config: RunConfig, settings: KeeperSettings) -> Policy:
     return Policy(
         per_session=run_config.stdio_process is StdioProcess.PER_SESSION,
-        ttl=parse_duration(run_config.session_ttl) if run_config.session_ttl else Policy.ttl,
+        ttl=parse_duration(run_config.session_ttl) if run_config.session_ttl else settings.session_ttl,
         max_sessions=settings.max_sessions,
         max_processes=settings.max_processes,
     )
