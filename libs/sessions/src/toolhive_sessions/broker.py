@@ -167,7 +167,7 @@ class Broker:
             stream = Stream(name, edge, message.stream, message.streams, began_at=now, resumes=resumes)
             session.calls[key] = stream
             self._at[edge, message.stream] = (session, stream)
-        if request.method == "initialize":
+        if request.method == "initialize" and session.kind is Kind.CLIENT:
             session.opening = key
         mux = self._pool.mux_of(process, modern=session.kind is Kind.MODERN, now=now)
         return effects + self._carry(process, mux.request(session.id, request), now)

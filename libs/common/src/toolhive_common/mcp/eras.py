@@ -11,14 +11,15 @@ from typing import Any
 
 from toolhive_common.mcp.jsonrpc import Code, Notification, Request, error_body, meta_of
 
-__all__ = ["MODERN_VERSIONS", "SUPPORTED_VERSIONS", "is_modern", "refuse_modern", "speaks_modern"]
+__all__ = ["MODERN_VERSIONS", "SUPPORTED_VERSIONS", "VERSION_KEY", "is_modern", "refuse_modern", "speaks_modern"]
 
 SUPPORTED_VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """Those with a handshake. Newest first."""
 MODERN_VERSIONS = ("2026-07-28",)
 """Those without. Newest first."""
 
-_VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+"""Key of ``_meta`` under which each request of the era without sessions says its version."""
 _MODERN_METHODS = frozenset({"server/discover", "subscriptions/listen"})
 
 
@@ -35,7 +36,7 @@ def speaks_modern(method: str, meta: Mapping[str, Any]) -> bool:
     """
     if method == "initialize":
         return False
-    version = meta.get(_VERSION_KEY)
+    version = meta.get(VERSION_KEY)
     return method in _MODERN_METHODS or (version is not None and version not in SUPPORTED_VERSIONS)
 
 

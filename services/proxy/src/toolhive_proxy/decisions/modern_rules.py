@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toolhive_common.mcp.eras import MODERN_VERSIONS, SUPPORTED_VERSIONS
+from toolhive_common.mcp.eras import MODERN_VERSIONS
 from toolhive_common.mcp.jsonrpc import Code
 from toolhive_proxy.decisions.refusal import Refusal
 from toolhive_proxy.models.messages import Message
@@ -39,10 +39,7 @@ def judge_modern(message: Message, *, version: str, method: str, name: str) -> R
     if version != told:
         return _mismatch(message, "MCP-Protocol-Version", version, told)
     if version not in MODERN_VERSIONS:
-        supported = [*MODERN_VERSIONS, *SUPPORTED_VERSIONS]
-        text = f"protocol version {version[:40]!r} is not supported; use one of {', '.join(supported)}"
-        data = {"supported": supported, "requested": version}
-        return Refusal(400, Code.UNSUPPORTED_PROTOCOL_VERSION, text, message.id, data)
+        return None  # a later one: the server says whether it speaks it, and what else it does
     if method != message.method:
         return _mismatch(message, "Mcp-Method", method, message.method)
     field = _NAMED.get(message.method)

@@ -7,7 +7,7 @@ is refused as the specification demands.
 
 from dataclasses import dataclass
 
-from toolhive_common.mcp.eras import MODERN_VERSIONS, SUPPORTED_VERSIONS, speaks_modern
+from toolhive_common.mcp.eras import MODERN_VERSIONS, SUPPORTED_VERSIONS, VERSION_KEY, speaks_modern
 from toolhive_common.mcp.jsonrpc import Code, Id
 from toolhive_common.mcp.port import Verb
 from toolhive_proxy.decisions.modern_rules import judge_modern
@@ -59,7 +59,7 @@ def judge_body(peeked: Message | Batch | Invalid, *, version: str) -> Message | 
 
 def judge_post(message: Message, facts: PostFacts) -> Verb | Refusal | None:
     """Say what to ask the keeper of the sessions for; ``None`` for what is accepted and concerns nobody."""
-    if message.method == "initialize" and message.kind is Kind.REQUEST:
+    if message.method == "initialize" and message.kind is Kind.REQUEST and not _says_modern(message, facts.version):
         return Verb.OPEN
     if wants_modern(message, facts.version):
         return _judge_modern(message, facts)
@@ -74,6 +74,14 @@ def judge_post(message: Message, facts: PostFacts) -> Verb | Refusal | None:
             return judge_session_id("", message.id)
         return Verb.CALL_ONCE if is_request else None
     return judge_session_id(facts.session_id, request_id) or (Verb.CALL if is_request else Verb.TELL)
+
+
+def _says_modern(message: Message, version: str) -> bool:
+    """Whether an ``initialize`` says, in its header and in its body, that it belongs to the era that has none.
+
+    A client that falls back from that era may say so in one of them still.
+    """
+    return version in MODERN_VERSIONS and message.meta.get(VERSION_KEY) in MODERN_VERSIONS
 
 
 def wants_modern(message: Message, version: str) -> bool:

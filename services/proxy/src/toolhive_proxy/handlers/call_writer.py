@@ -112,7 +112,7 @@ class CallWriter:
         match item.note:
             case Note.MESSAGE:
                 self._start()
-                self._write_event(item.data, item.number)
+                self._exchange.write(self._event(item.data, item.number))
                 return False
             case Note.STARTED:
                 return False
@@ -127,7 +127,7 @@ class CallWriter:
     def _answer(self, data: bytes, number: int) -> None:
         exchange = self._exchange
         if exchange.started:
-            self._write_event(data, number)
+            exchange.write(self._event(data, number))
             exchange.end()
             return
         headers = [(SESSION_ID, self._facts.session_id.encode())] if self._opened(data) else []
@@ -135,7 +135,8 @@ class CallWriter:
         if code is not None and (status := status_of(code)) != HTTPStatus.OK:
             exchange.respond(json_answer(status, data, headers=headers))
         elif self._streams and (len(data) <= _LARGEST_EVENT or not accepts_json(self._accept)):
-            exchange.respond(Response(HTTPStatus.OK, encode_event(data), [*STREAM_HEAD, *headers]))
+            body = self._priming() + self._event(data, number)
+            exchange.respond(Response(HTTPStatus.OK, body, [*STREAM_HEAD, *headers]))
         else:
             exchange.respond(json_answer(HTTPStatus.OK, data, headers=headers))
 
@@ -146,12 +147,15 @@ class CallWriter:
         if self._exchange.started:
             return
         self._exchange.start(HTTPStatus.OK, STREAM_HEAD)
-        if self._facts.primed and self._facts.name:
-            self._exchange.write(encode_priming(f"{self._facts.name}.0", retry=_RETRY))
+        self._exchange.write(self._priming())
 
-    def _write_event(self, data: bytes, number: int) -> None:
-        event_id = f"{self._facts.name}.{number}" if self._facts.name else None
-        self._exchange.write(encode_event(data, event_id=event_id))
+    def _priming(self) -> bytes:
+        """What lets a client resume before anything was said."""
+        primed = self._facts.primed and self._facts.name
+        return encode_priming(f"{self._facts.name}.0", retry=_RETRY) if primed else b""
+
+    def _event(self, data: bytes, number: int) -> bytes:
+        return encode_event(data, event_id=f"{self._facts.name}.{number}" if self._facts.name else None)
 
     def _fail(self, failure: Failure) -> None:
         if not self._exchange.started:
