@@ -58,16 +58,16 @@ def place_of(path: str, *, single: str = "") -> Place | None:
     match parts:
         case ["", last] if last in _OF_PROCESS:
             return Place(_OF_PROCESS[last])
-        case ["", last] if single and last in _OF_WORKLOADS:
-            return Place(_OF_WORKLOADS[last], single)
-        case ["", name, last] if name and not single and last in _OF_WORKLOADS:
-            return Place(_OF_WORKLOADS[last], name)
-        case ["", *_] if single:
-            return Place(Endpoint.OTHER, single)
-        case ["", name, *_] if name:
-            return Place(Endpoint.OTHER, name)
+        case ["", *rest] if single:
+            return Place(_endpoint(rest), single)
+        case ["", name, *rest] if name:
+            return Place(_endpoint(rest), name)
         case _:
             return None
+
+
+def _endpoint(rest: list[str]) -> Endpoint:
+    return _OF_WORKLOADS.get(rest[0], Endpoint.OTHER) if len(rest) == 1 else Endpoint.OTHER
 
 
 def _well_known(path: str, single: str) -> Place:

@@ -1,4 +1,4 @@
-"""``/.well-known/``: how to get a token for a workload (RFC 9728). Asked by who has none, so that it passes no gate."""
+"""``/.well-known/``: how to get a token for a workload (RFC 9728). Who asks has none: it passes no gate."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""``/metrics``: numbers for Prometheus, at a port of their own; at the clients' port there is nothing, as in ToolHive."""
+"""``/metrics``: numbers for Prometheus at a port of their own; at the clients' there is nothing, as in ToolHive."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Each workload's gates, made once for each RunConfig and kept. Their order is data: `toolhive_common.middleware.plan`."""
+"""Each workload's gates, made once and kept. Their order is data, see `toolhive_common.middleware.plan`."""
 
 from collections.abc import Callable, Iterable, Mapping
 

@@ -102,8 +102,15 @@ class Sending(Protocol):
 class HttpAnswer(Protocol):
     """A response for whoever reads it in a task of his own."""
 
-    status: int
-    headers: Sequence[Header]
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[Header]:
+        """Those for the client."""
+        ...
 
     def body(self) -> AsyncIterator[bytes]:
         """Pieces of the body, as they come."""
