@@ -41,8 +41,15 @@ class Settings(BaseSettings):
     """Sessions of one workload that are open at once."""
     proxy_metrics_port: int = Field(default=9464, ge=0, le=65535)
     """Where Prometheus finds ``/metrics``; 0 = nowhere."""
+    ca_bundle: Path | None = None
+    """Certificate authorities that remote servers may have besides those the system knows. May be empty."""
     oidc_client_secret: SecretStr = SecretStr("")
     """What the proxy shows to ask an identity provider about tokens, where a RunConfig has none."""
+
+    @property
+    def ca_certificates(self) -> str:
+        """What `ca_bundle` holds; empty for none."""
+        return self.ca_bundle.read_text(encoding="utf-8").strip() if self.ca_bundle else ""
 
     @property
     def request_timeout(self) -> timedelta:

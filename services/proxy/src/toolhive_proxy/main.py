@@ -5,26 +5,33 @@ import gc
 import signal
 import socket
 import sys
+import time
 
+import structlog
 import uvloop
 
+from toolhive_common.errors import ToolHiveError
 from toolhive_common.messaging.bus import open_bus
 from toolhive_common.observability.logs import configure_logging
 from toolhive_proxy import factory
 from toolhive_proxy.adapters.http_server import HttpServer
 from toolhive_proxy.config import Settings
-from toolhive_proxy.decisions.places import Endpoint
+from toolhive_proxy.decisions.places import Endpoint, rest_of
 from toolhive_proxy.errors import AddressError
-from toolhive_proxy.handlers.app import ProxyApp
+from toolhive_proxy.handlers.app import ProxyApp, nothing_there
 from toolhive_proxy.handlers.call_writer import StreamTimes
-from toolhive_proxy.handlers.endpoint import Gates, WorkloadEndpoints
+from toolhive_proxy.handlers.endpoint import Gates, Ways, WorkloadEndpoints
 from toolhive_proxy.handlers.health import ProcessHealth, WorkloadHealth
+from toolhive_proxy.handlers.metadata import ResourceMetadata, no_such_address
+from toolhive_proxy.handlers.metrics_page import MetricsPage, no_metrics
 from toolhive_proxy.handlers.sessions_front import SessionsFront
-from toolhive_proxy.handlers.sse_front import SseFront
+from toolhive_proxy.handlers.sse_front import SseFront, messages_url
+from toolhive_proxy.middleware.workload_gates import oidc_of
 from toolhive_proxy.models.http import HttpLimits
 
 __all__ = ["main", "serve"]
 
+_log = structlog.get_logger(__name__)
 _GRACE = 10.0
 """Seconds for the requests under way when the proxy is told to stop."""
 
@@ -34,14 +41,15 @@ def _endpoints(settings: Settings, parts: factory.Parts) -> WorkloadEndpoints:
     return WorkloadEndpoints(
         parts.directory,
         Gates(parts.chains, parts.runner, parts.origin),
-        parts.forwarding,
-        SessionsFront(parts.sessions, parts.tool_headers, times=times, new_session_id=factory.new_id),
-        SseFront(
-            parts.sessions,
-            times=times,
-            new_session_id=factory.new_id,
-            endpoint=lambda context: context.request.path.rstrip("/").removesuffix("/sse") + "/messages",
+        Ways(
+            parts.forwarding,
+            SessionsFront(parts.sessions, parts.tool_headers, times=times, new_session_id=factory.new_id),
+            SseFront(parts.sessions, times=times, new_session_id=factory.new_id, endpoint=messages_url),
         ),
+        parts.metrics,
+        not_found=nothing_there(),
+        rest_of=rest_of,
+        clock=time.monotonic,
     )
 
 
@@ -52,11 +60,27 @@ def _app(parts: factory.Parts, endpoints: WorkloadEndpoints) -> ProxyApp:
             Endpoint.MCP: endpoints.mcp,
             Endpoint.SSE: endpoints.sse,
             Endpoint.MESSAGES: endpoints.messages,
+            Endpoint.OTHER: endpoints.other,
             Endpoint.HEALTH: WorkloadHealth(parts.directory, parts.now),
+            Endpoint.METADATA: ResourceMetadata(parts.directory, oidc_of, parts.endpoint_of),
+            Endpoint.WELL_KNOWN: no_such_address,
+            Endpoint.METRICS: no_metrics,
             Endpoint.PROCESS_ALIVE: process.alive,
             Endpoint.PROCESS_READY: process.ready,
         }
     )
+
+
+async def _serve_metrics(settings: Settings, parts: factory.Parts) -> HttpServer:
+    limits = HttpLimits(max_body=0)
+    server = HttpServer(MetricsPage(parts.metrics.render), limits, new_correlation_id=factory.correlation_ids())
+    if settings.proxy_metrics_port:
+        try:
+            await server.listen(settings.host, settings.proxy_metrics_port)
+        except ToolHiveError as error:
+            # Calls matter more than numbers about them: several proxies on one machine all have the same default.
+            _log.warning("no numbers: set TOOLHIVE_PROXY_METRICS_PORT to a free port, or to 0", cause=error.message)
+    return server
 
 
 async def serve(settings: Settings, stop: asyncio.Event, *, sockets: list[socket.socket] | None = None) -> None:
@@ -69,10 +93,12 @@ async def serve(settings: Settings, stop: asyncio.Event, *, sockets: list[socket
         await server.listen(settings.host, settings.port, sockets)
         async with asyncio.TaskGroup() as tasks:
             keeping = tasks.create_task(parts.keeper.run())
+            numbers = await _serve_metrics(settings, parts)
             await stop.wait()
             parts.inboxes.end_endless()
             endpoints.end_streams()
             await server.stop(_GRACE)
+            await numbers.stop(0)
             await parts.tasks.end()
             await parts.keeper.farewell()
             keeping.cancel()

@@ -284,7 +284,7 @@ class HttpConnection(asyncio.Protocol):
         self._state = _State.SERVING
         self.deadline = _NEVER
         server = self._server
-        request = Request(head.method, head.path, head.query, list(head.headers), body, self._peer)
+        request = Request(head.method, head.path, head.query, list(head.headers), body, self._peer, head.raw_path)
         exchange = HttpExchange(
             self,
             request,

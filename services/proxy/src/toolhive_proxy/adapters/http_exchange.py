@@ -12,6 +12,8 @@ from toolhive_proxy.protocol.heads import status_and_headers
 __all__ = ["AnswerWriter", "HttpExchange"]
 
 _BODILESS = frozenset({204, 304})
+_LEFT = 499
+"""Status of an answer that its client did not wait for; nginx counts them under it too."""
 
 
 class AnswerWriter(Protocol):
@@ -55,8 +57,11 @@ class HttpExchange:
         "_missing",
         "_old",
         "_on_close",
+        "_on_done",
         "_on_pause",
         "_on_resume",
+        "_sent",
+        "_status",
         "_waiter",
         "_writer",
         "correlation_id",
@@ -78,6 +83,9 @@ class HttpExchange:
         self._on_close: Callable[[], None] | None = None
         self._on_pause: Callable[[], None] | None = None
         self._on_resume: Callable[[], None] | None = None
+        self._on_done: Callable[[int, int], None] | None = None
+        self._status = _LEFT
+        self._sent = 0
         self._waiter: asyncio.Future[None] | None = None
 
     @property
@@ -99,6 +107,7 @@ class HttpExchange:
         close = "" if self._keeps_alive else "connection: close\r\n"
         own = f"{length}{close}x-request-id: {self.correlation_id}\r\n\r\n"
         self.started = True
+        self._status, self._sent = status, len(body)
         writer.write(head + own.encode("latin-1") + body)
         self._finish(writer)
 
@@ -108,6 +117,7 @@ class HttpExchange:
         if writer is None:
             return
         self.started = True
+        self._status = status
         length = next((value for name, value in headers if name == b"content-length"), b"")
         if length:
             self._missing = int(length)
@@ -132,6 +142,7 @@ class HttpExchange:
             if self._missing < 0:  # the client would take the rest for the next answer
                 self.abort()
                 return
+        self._sent += len(data)
         writer.write(encode_chunk(data) if self._chunked else data)
 
     def end(self) -> None:
@@ -172,6 +183,10 @@ class HttpExchange:
         """Call this when the client leaves before the answer is whole."""
         self._on_close = callback
 
+    def on_done(self, callback: Callable[[int, int], None]) -> None:
+        """Call this when the answer is over."""
+        self._on_done = callback
+
     def on_pressure(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         """Call these when too much waits for the client, and when it has read most of it."""
         self._on_pause, self._on_resume = pause, resume
@@ -207,6 +222,9 @@ class HttpExchange:
         self._on_close = self._on_pause = self._on_resume = None
         if self._waiter is not None:
             self._wake()
+        if (done := self._on_done) is not None:
+            self._on_done = None
+            done(int(self._status), self._sent)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -59,7 +59,7 @@ class _Workloads(Collector):
 
     def _plain(self) -> Iterator[Metric]:
         """Numbers with no label but the server's name."""
-        gauges = (("in_flight", "Requests under way."), ("sessions", "Open sessions."))
+        gauges = (("in_flight", "Requests under way."), ("sessions", "Open sessions that this proxy keeps itself."))
         counters = (("bytes_in", "Bytes of requests' bodies."), ("bytes_out", "Bytes of answers' bodies."))
         for name, text in gauges:
             gauge = GaugeMetricFamily(f"toolhive_proxy_{name}", text, labels=("server",))

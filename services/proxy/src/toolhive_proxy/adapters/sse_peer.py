@@ -5,12 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from urllib.parse import urljoin, urlsplit
 
-from toolhive_proxy.adapters.upstream_http import UpstreamHttp
-from toolhive_proxy.adapters.upstream_reader import ResponseReader
 from toolhive_proxy.errors import LinkBrokenError, UpstreamError
 from toolhive_proxy.models.http import Header
 from toolhive_proxy.models.routes import Origin
-from toolhive_proxy.models.upstream import UpstreamRequest, UpstreamTrouble
+from toolhive_proxy.models.upstream import HttpAnswer, HttpClient, UpstreamRequest, UpstreamTrouble
 from toolhive_proxy.protocol.heads import HeadMemory
 from toolhive_proxy.protocol.sse import EventTooLargeError, SseEvent, SseParser
 from toolhive_sessions.lines import Line, TooLong
@@ -38,7 +36,7 @@ class SsePeer:
 
     def __init__(
         self,
-        http: UpstreamHttp,
+        http: HttpClient,
         origin: Origin,
         path: str,
         headers: list[Header],
@@ -54,7 +52,7 @@ class SsePeer:
         self._patience = patience
         self._stack = AsyncExitStack()
         self._target = ""
-        self._response: ResponseReader | None = None
+        self._response: HttpAnswer | None = None
         self._early: list[SseEvent] = []
         """What came in one piece with the endpoint."""
 

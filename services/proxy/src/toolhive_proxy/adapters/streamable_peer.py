@@ -8,12 +8,10 @@ import structlog
 
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.jsonrpc import Code, Request, Response, classify, error_body, parse
-from toolhive_proxy.adapters.upstream_http import UpstreamHttp
-from toolhive_proxy.adapters.upstream_reader import ResponseReader
 from toolhive_proxy.errors import LinkBrokenError, UpstreamError
 from toolhive_proxy.models.http import Header
 from toolhive_proxy.models.routes import Origin
-from toolhive_proxy.models.upstream import UpstreamRequest
+from toolhive_proxy.models.upstream import HttpAnswer, HttpClient, UpstreamRequest
 from toolhive_proxy.protocol.headers import LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID
 from toolhive_proxy.protocol.heads import HeadMemory
 from toolhive_proxy.protocol.sse import EventTooLargeError, SseParser
@@ -48,7 +46,7 @@ class StreamablePeer:
     """
 
     def __init__(
-        self, http: UpstreamHttp, origin: Origin, target: str, headers: list[Header], *, max_message: int
+        self, http: HttpClient, origin: Origin, target: str, headers: list[Header], *, max_message: int
     ) -> None:
         self._http = http
         self._origin = origin
@@ -96,10 +94,10 @@ class StreamablePeer:
         if answered is not None:
             await self._said.put(error_body(request.id, Code.SERVER_ERROR, answered))
 
-    def _note_session(self, response: ResponseReader) -> None:
+    def _note_session(self, response: HttpAnswer) -> None:
         self._session = [pair for pair in response.headers if pair[0] == SESSION_ID]
 
-    async def _take(self, response: ResponseReader, request: Request) -> str | None:
+    async def _take(self, response: HttpAnswer, request: Request) -> str | None:
         """Hand on what answers a request; returns why there is no answer."""
         kind = dict(response.headers).get(b"content-type", b"").lower()
         if kind.startswith(b"text/event-stream") and response.status == _OK:
@@ -115,7 +113,7 @@ class StreamablePeer:
             await self._said.put(LinkBrokenError("the server ended the session; call initialize again"))
         return f"the server answered with HTTP status {response.status}"
 
-    async def _follow(self, response: ResponseReader, request: Request | None) -> tuple[str | None, float]:
+    async def _follow(self, response: HttpAnswer, request: Request | None) -> tuple[str | None, float]:
         """Hand on a stream's messages.
 
         Returns

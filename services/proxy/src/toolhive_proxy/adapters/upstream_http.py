@@ -23,15 +23,21 @@ __all__ = ["UpstreamHttp"]
 class UpstreamHttp:
     """Requests to any number of servers over pooled connections.
 
+    Parameters
+    ----------
+    ca_bundle
+        Certificate authorities that are trusted besides the system's; empty for none.
+
     One sweeper looks after all deadlines and unused connections, for as long as there are any.
     """
 
-    def __init__(self, limits: UpstreamLimits) -> None:
+    def __init__(self, limits: UpstreamLimits, *, ca_bundle: str = "") -> None:
         self._limits = limits
         self._idle: dict[Origin, list[UpstreamConnection]] = defaultdict(list)
         self._all: set[UpstreamConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
-        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._ca_bundle = ca_bundle
+        self._tls: ssl.SSLContext | None = None
         self._round = min(1.0, limits.answer_timeout / 4)
         self._timer: asyncio.TimerHandle | None = None
         self.now = 0.0
@@ -124,9 +130,11 @@ class UpstreamHttp:
     def _context(self, origin: Origin) -> ssl.SSLContext | None:
         if origin.scheme != "https":
             return None
-        if origin.ca_file not in self._contexts:
-            self._contexts[origin.ca_file] = ssl.create_default_context(cafile=origin.ca_file or None)
-        return self._contexts[origin.ca_file]
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            if self._ca_bundle:
+                self._tls.load_verify_locations(cadata=self._ca_bundle)
+        return self._tls
 
     def _put_back(self, idle: list[UpstreamConnection], connection: UpstreamConnection) -> None:
         if len(idle) >= self._limits.max_idle:

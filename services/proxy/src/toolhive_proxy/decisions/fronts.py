@@ -33,13 +33,13 @@ def front_of(route: Route, rest: str) -> Front | None:
     rest
         Begins with a slash, or is empty. The health check and what else the proxy answers itself never comes here.
     """
+    if not route.remote:
+        return _FRONTS.get(rest)
     own = Front.SSE if route.transport is Transport.SSE else Front.STREAMABLE_HTTP
-    if route.remote and _trimmed(rest) == public_path(route.run_config):
+    if _trimmed(rest) == public_path(route.run_config):
         return own
-    usual = _FRONTS.get(rest)
-    if usual is None and route.remote and not route.target.path:
-        return own
-    return usual
+    usual = _FRONTS.get(rest.removesuffix("/"))
+    return own if usual is None and not route.target.path else usual
 
 
 def server_path(route: Route, rest: str, query: str) -> str:
@@ -53,6 +53,8 @@ def server_path(route: Route, rest: str, query: str) -> str:
         The client's, without the question mark. What the remote server's URL says goes first, as in ToolHive.
     """
     path = route.target.path or rest or "/"
+    if not query and not route.target.query:
+        return path
     both = "&".join(part for part in (route.target.query, query) if part)
     return f"{path}?{both}" if both else path
 

@@ -58,7 +58,7 @@ def judge_redirect(origin: Origin, path: str, status: int, location: str, *, fol
     if (reason := _reason_against(origin, location, parts)) is not None:
         return Refuse(reason)
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    return Follow(Origin(origin.host, port, parts.scheme, origin.ca_file), target)
+    return Follow(Origin(origin.host, port, parts.scheme), target)
 
 
 def _reason_against(origin: Origin, location: str, parts: SplitResult) -> str | None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from toolhive_common.errors import ToolHiveError
+from toolhive_common.middleware.plan import plan_middleware
 from toolhive_common.remote import InvalidRemoteUrlError, parse_remote_url
 from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import DesiredPhase, DesiredWorkload, ObservedPhase, ObservedWorkload
@@ -56,6 +58,10 @@ def _not_running(name: str, observed: ObservedWorkload) -> Unavailable:
 
 def _running(name: str, desired: DesiredWorkload, observed: ObservedWorkload) -> Route | Unavailable:
     config = desired.run_config
+    try:
+        plan_middleware(config)
+    except ToolHiveError as error:  # the API refuses it; what reaches us all the same must not run without its lock
+        return Unavailable(observed.key, f"the workload {name!r} cannot be called: {error.message}", _BY_HAND)
     if config.remote_url:
         return _elsewhere(name, config, observed)
     match config.transport:

@@ -13,6 +13,7 @@ _STATUS = {
     UpstreamTrouble.LOST: 502,
     UpstreamTrouble.MALFORMED: 502,
     UpstreamTrouble.SILENT: 504,
+    UpstreamTrouble.REDIRECTS: 502,
 }
 
 _TEXT = {
@@ -25,6 +26,8 @@ _TEXT = {
 
 def failure_of(trouble: UpstreamTrouble, workload: str, detail: str) -> Failure:
     """Say it to the client."""
+    if trouble is UpstreamTrouble.REDIRECTS:  # to try again changes nothing, and the detail says what does
+        return Failure(_STATUS[trouble], Code.SERVER_ERROR, detail)
     cause = f" ({detail})" if detail else ""
     return Failure(
         _STATUS[trouble],

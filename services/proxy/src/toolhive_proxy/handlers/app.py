@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from toolhive_proxy.decisions.places import Endpoint, place_of
-from toolhive_proxy.models.http import Exchange
+from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.protocol.answers import json_answer
 
-__all__ = ["ProxyApp", "WorkloadHandler"]
+__all__ = ["ProxyApp", "WorkloadHandler", "nothing_there"]
 
 _NAMED = b'{"error":"not found; an MCP server is at /<workload>/mcp, and `thv list` shows the workloads"}'
 _SINGLE = b'{"error":"not found; the MCP server is at /mcp"}'
@@ -15,6 +15,11 @@ _REMEMBERED = 256
 
 WorkloadHandler = Callable[[Exchange, str], None]
 """Serves an exchange about the workload of this name."""
+
+
+def nothing_there(*, single: str = "") -> Response:
+    """Say that nothing is at a path, and where something is."""
+    return json_answer(404, _SINGLE if single else _NAMED)
 
 
 class ProxyApp:
@@ -32,13 +37,13 @@ class ProxyApp:
         self._handlers = handlers
         self._single = single
         self._find = lru_cache(maxsize=_REMEMBERED)(self._look_up)
-        self._hint = _SINGLE if single else _NAMED
+        self.not_found = nothing_there(single=single)
 
     def __call__(self, exchange: Exchange) -> None:
         """Serve one request."""
         found = self._find(exchange.request.path)
         if found is None:
-            exchange.respond(json_answer(404, self._hint))
+            exchange.respond(self.not_found)
         else:
             handler, workload = found
             handler(exchange, workload)

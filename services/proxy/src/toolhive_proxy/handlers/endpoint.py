@@ -1,12 +1,14 @@
 """The endpoints of every workload: through its gates, and on to its server or its sessions."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Self
 
 from toolhive_common.schemas.runconfig import Transport
+from toolhive_proxy.decisions.fronts import Front, front_of
 from toolhive_proxy.decisions.post_verdict import judge_body
 from toolhive_proxy.decisions.refusal import Refusal
+from toolhive_proxy.handlers.counting import Counting
 from toolhive_proxy.handlers.forwarded import Forwarded
 from toolhive_proxy.handlers.replying import failure_of_lookup, id_of, refusal_answer
 from toolhive_proxy.handlers.sessions_front import SessionsFront
@@ -21,10 +23,12 @@ from toolhive_proxy.models.routes import Route, Unavailable, Unknown
 from toolhive_proxy.protocol.answers import json_answer
 from toolhive_proxy.protocol.headers import PROTOCOL_VERSION
 from toolhive_proxy.protocol.messages import read_client
+from toolhive_proxy.services.callers import calling_with
 from toolhive_proxy.services.directory import Directory
 from toolhive_proxy.services.forwarding import Forwarding
+from toolhive_proxy.services.metrics import Metrics
 
-__all__ = ["Gates", "WorkloadEndpoints"]
+__all__ = ["Gates", "Ways", "WorkloadEndpoints"]
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,13 @@ class Methods:
         return cls(frozenset(methods), json_answer(405, text.encode(), headers=[allow]))
 
 
-_MCP_METHODS = Methods.of("GET", "POST", "DELETE")
-_SSE_METHODS = Methods.of("GET")
-_MESSAGES_METHODS = Methods.of("POST")
+_METHODS = {
+    Front.STREAMABLE_HTTP: Methods.of("GET", "POST", "DELETE"),
+    Front.SSE: Methods.of("GET"),
+    Front.SSE_MESSAGES: Methods.of("POST"),
+}
+_POST_ONLY = Methods.of("POST")
+"""Of a server that says it keeps no sessions: there is nothing to listen to, and nothing to end."""
 
 
 class Gates:
@@ -63,43 +71,103 @@ class Gates:
         self.check_origin = origin.check
 
 
+@dataclass(frozen=True)
+class Ways:
+    """How each front is served, once a request has passed its gates."""
+
+    forwarding: Forwarding
+    sessions: SessionsFront
+    sse: SseFront
+
+
 class WorkloadEndpoints:
-    """Serves all workloads' endpoints: ``/mcp``, and for the clients of old ``/sse`` and ``/messages``."""
+    """Serves all workloads' endpoints: ``/mcp``, and for the clients of old ``/sse`` and ``/messages``.
+
+    Parameters
+    ----------
+    not_found
+        Answers where a workload has nothing.
+    rest_of
+        Path of a request, percent-encoded -> what comes after the workload's name.
+    clock
+        Seconds, of any steady clock.
+    """
 
     def __init__(
-        self, directory: Directory, gates: Gates, forwarding: Forwarding, sessions: SessionsFront, sse: SseFront
+        self,
+        directory: Directory,
+        gates: Gates,
+        ways: Ways,
+        metrics: Metrics,
+        *,
+        not_found: Response,
+        rest_of: Callable[[str], str],
+        clock: Callable[[], float],
     ) -> None:
         self._directory = directory
         self._gates = gates
-        self._forwarding = forwarding
-        self._sessions = sessions
-        self._sse = sse
+        self._forwarding = ways.forwarding
+        self._sessions = ways.sessions
+        self._metrics = metrics
+        self._not_found = not_found
+        self._rest_of = rest_of
+        self._clock = clock
+        self._serve_front: dict[Front, Serve] = {
+            Front.STREAMABLE_HTTP: self._serve,
+            Front.SSE: with_caller(ways.sse.stream),
+            Front.SSE_MESSAGES: ways.sse.post,
+        }
+        self._serve_sessions = with_caller(ways.sessions.serve)
         self._streams: set[Forwarded] = set()
         self._stopping = False
 
     def mcp(self, exchange: Exchange, workload: str) -> None:
         """Serve one request of the streamable-http transport."""
-        self._lead(exchange, workload, _MCP_METHODS, self._serve)
+        self._lead(exchange, workload, Front.STREAMABLE_HTTP)
 
     def sse(self, exchange: Exchange, workload: str) -> None:
         """Begin a session of the HTTP+SSE transport."""
-        self._lead(exchange, workload, _SSE_METHODS, self._sse.stream)
+        self._lead(exchange, workload, Front.SSE)
 
     def messages(self, exchange: Exchange, workload: str) -> None:
         """Take a message of such a session."""
-        self._lead(exchange, workload, _MESSAGES_METHODS, self._sse.post)
+        self._lead(exchange, workload, Front.SSE_MESSAGES)
 
-    def _lead(self, exchange: Exchange, workload: str, methods: Methods, serve: Serve) -> None:
+    def other(self, exchange: Exchange, workload: str) -> None:
+        """Serve a path that a remote server may have."""
+        self._lead(exchange, workload, None)
+
+    def _lead(self, exchange: Exchange, workload: str, front: Front | None) -> None:
         """Lead a request through the gates of its workload."""
         found = self._directory.find(workload)
         request = exchange.request
         if not isinstance(found, Route):
-            exchange.respond(self._gates.check_origin(request) or _refuse_route(exchange, found))
-        elif request.method not in methods.allowed:
+            self._refuse(exchange, found, front)
+            return
+        context = RequestContext(request, found, request.headers)
+        if front is None or found.remote:
+            context.rest = self._rest_of(request.raw_path)
+            front = front_of(found, context.rest)
+            if front is None:
+                exchange.respond(self._not_found)
+                return
+        Counting(exchange, self._metrics.of(workload), self._clock, context)
+        methods = _METHODS[front]
+        if front is Front.STREAMABLE_HTTP and found.run_config.stateless:
+            methods = _POST_ONLY
+        if request.method not in methods.allowed:
             exchange.respond(methods.refusal)
         else:
-            context = RequestContext(request, found, request.headers)
-            self._gates.run(exchange, context, self._gates.of(found), serve)
+            self._gates.run(exchange, context, self._gates.of(found), self._serve_front[front])
+
+    def _refuse(self, exchange: Exchange, found: Unavailable | Unknown, front: Front | None) -> None:
+        if isinstance(found, Unknown) and front is None:
+            exchange.respond(self._not_found)
+            return
+        if isinstance(found, Unavailable) and found.key.name in self._directory.table:
+            # Not of others: whoever asks could make up any number of names.
+            Counting(exchange, self._metrics.of(found.key.name), self._clock)
+        exchange.respond(self._gates.check_origin(exchange.request) or _refuse_route(exchange, found))
 
     def end_streams(self) -> None:
         """End the streams that would never end by themselves: the proxy stops."""
@@ -109,7 +177,7 @@ class WorkloadEndpoints:
 
     def _serve(self, exchange: Exchange, context: RequestContext) -> Coroutine[Any, Any, None] | None:
         if context.route.transport is not Transport.STREAMABLE_HTTP:
-            return self._sessions.serve(exchange, context)
+            return self._serve_sessions(exchange, context)
         if context.request.method != "GET":
             Forwarded(exchange, context, self._forwarding).go()
         elif self._stopping:
@@ -119,6 +187,20 @@ class WorkloadEndpoints:
             self._streams.add(stream)
             stream.go()
         return None
+
+
+def with_caller(serve: Callable[[Exchange, RequestContext], Coroutine[Any, Any, None]]) -> Serve:
+    """Let a connection that is made because of a request know whose it is."""
+
+    async def known(exchange: Exchange, context: RequestContext) -> None:
+        with calling_with(context.headers):
+            await serve(exchange, context)
+
+    def begin(exchange: Exchange, context: RequestContext) -> Coroutine[Any, Any, None]:
+        # The agent makes the connections of stdio servers, for nobody in particular.
+        return serve(exchange, context) if context.route.origin is None else known(exchange, context)
+
+    return begin
 
 
 def _refuse_route(exchange: Exchange, found: Unavailable | Unknown) -> Response:

@@ -1,6 +1,6 @@
 """``/mcp`` of workloads whose sessions are not kept by their server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 from toolhive_common.errors import ToolHiveError
@@ -8,13 +8,14 @@ from toolhive_common.mcp.eras import MODERN_VERSIONS
 from toolhive_common.mcp.jsonrpc import Code
 from toolhive_common.mcp.port import Note, Verb
 from toolhive_common.schemas.runconfig import Transport
+from toolhive_proxy.decisions.answers import rewritten
 from toolhive_proxy.decisions.post_verdict import PostFacts, judge_post, judge_session_id
 from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
 from toolhive_proxy.errors import ClientLeftError
 from toolhive_proxy.handlers.batches import write_batch
 from toolhive_proxy.handlers.call_writer import STREAM_HEAD, CallFacts, CallWriter, StreamTimes
 from toolhive_proxy.handlers.replying import id_of, refusal_answer
-from toolhive_proxy.models.gates import RequestContext
+from toolhive_proxy.models.gates import RequestContext, ResultRewrite
 from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.models.messages import Batch, Message
 from toolhive_proxy.models.replies import Failure
@@ -155,9 +156,9 @@ class SessionsFront:
             exchange.on_close(inbox.leave)
             inbox.endless = True
             name = after.rpartition(".")[0] or self._sessions.name(context.route, inbox)
-            await self._follow(exchange, inbox, name)
+            await self._follow(exchange, inbox, name, context.rewrites)
 
-    async def _follow(self, exchange: Exchange, inbox: Inbox, name: str) -> None:
+    async def _follow(self, exchange: Exchange, inbox: Inbox, name: str, rewrites: Sequence[ResultRewrite]) -> None:
         while True:
             try:
                 item = await inbox.get(self._times.keep_alive)
@@ -172,9 +173,9 @@ class SessionsFront:
                     exchange.start(HTTPStatus.OK, STREAM_HEAD)
                     exchange.write(KEEP_ALIVE)
                 case Note.MESSAGE:
-                    exchange.write(encode_event(item.data, event_id=f"{name}.{item.number}"))
+                    exchange.write(encode_event(rewritten(item.data, rewrites), event_id=f"{name}.{item.number}"))
                 case Note.FINAL:
-                    exchange.write(encode_event(item.data, event_id=f"{name}.{item.number}"))
+                    exchange.write(encode_event(rewritten(item.data, rewrites), event_id=f"{name}.{item.number}"))
                     exchange.end()
                     return
                 case Note.DONE:
@@ -204,7 +205,12 @@ def _post_facts(context: RequestContext) -> PostFacts:
         version=request.header(PROTOCOL_VERSION),
         session_id=request.header(SESSION_ID),
         method=request.header(MCP_METHOD),
-        name=request.header(MCP_NAME),
+        name=_name(context),
         strict=config.strict_protocol_validation,
         modern=context.route.transport is Transport.STDIO,
     )
+
+
+def _name(context: RequestContext) -> str:
+    """``Mcp-Name`` as the gates left it: it follows a tool that has another name for clients."""
+    return b", ".join(value for name, value in context.headers if name == MCP_NAME).decode("latin-1")

@@ -7,6 +7,8 @@ from toolhive_common.mcp.jsonrpc import Code, classify, is_id, parse
 from toolhive_common.mcp.jsonrpc import Response as JsonResponse
 from toolhive_common.mcp.port import Note, Verb
 from toolhive_proxy.decisions.answers import rewritten
+from toolhive_proxy.decisions.places import path_of
+from toolhive_proxy.decisions.proxy_headers import endpoint_url
 from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
 from toolhive_proxy.handlers.call_writer import STREAM_HEAD, StreamTimes
 from toolhive_proxy.handlers.replying import id_of, refusal_answer
@@ -18,7 +20,7 @@ from toolhive_proxy.protocol.sse import KEEP_ALIVE, encode_event
 from toolhive_proxy.services.inbox import Inbox
 from toolhive_proxy.services.sessions import Sessions
 
-__all__ = ["SseFront"]
+__all__ = ["SseFront", "messages_url"]
 
 _MISSING = Refusal(400, Code.INVALID_REQUEST, "session_id is missing; open the event stream at /sse first")
 _NO_BATCH = Refusal(400, Code.INVALID_REQUEST, "batches are not supported; send one JSON-RPC message a request")
@@ -124,6 +126,17 @@ class SseFront:
             exchange.respond(refusal_answer(failure_from(item.code, item.data.decode()), id_of(message)))
         else:
             exchange.respond(Response(HTTPStatus.ACCEPTED, b"Accepted", [(b"content-type", b"text/plain")]))
+
+
+def messages_url(context: RequestContext, *, single: str = "") -> str:
+    """Where a client's messages go: next to the stream, as the client or a proxy before this one names that."""
+    config = context.route.run_config
+    return endpoint_url(
+        path_of(context.route.key.name, "/messages", single=single),
+        endpoint_prefix=config.endpoint_prefix,
+        headers=context.request.headers,
+        trust=config.trust_proxy_headers,
+    )
 
 
 def _key(request_id: object) -> tuple[bool, object]:

@@ -6,7 +6,6 @@ from toolhive_common.mcp.jsonrpc import Code
 from toolhive_common.origin import OriginRule, refuse_host, refuse_origin
 from toolhive_proxy.models.gates import Gate, RequestContext
 from toolhive_proxy.models.http import Request, Response
-from toolhive_proxy.models.routes import Route
 from toolhive_proxy.protocol.answers import error_answer
 
 __all__ = ["OriginCheck"]
@@ -21,9 +20,8 @@ class OriginCheck:
         self._rule = rule
         self._hosts = lru_cache(maxsize=_REMEMBERED)(self._refuse_host)
 
-    def gate(self, route: Route) -> Gate:
-        """Make a workload's gate: its ``allowed_origins`` take the place of the rule's."""
-        allowed = route.run_config.allowed_origins
+    def gate(self, allowed: tuple[str, ...]) -> Gate:
+        """Make a workload's gate: the origins that it allows take the place of the rule's."""
 
         def check(context: RequestContext) -> Response | None:
             return self.check(context.request, allowed)

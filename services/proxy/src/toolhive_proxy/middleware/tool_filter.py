@@ -1,14 +1,13 @@
 """Shows clients the tools they may use under the names they shall have, and lets them call no other."""
 
 from dataclasses import replace
-from typing import Any
 
 from toolhive_common.mcp import jsonrpc
 from toolhive_common.middleware.parts import ToolRules
 from toolhive_proxy.decisions.tool_rules import ToolNames, decode_header, encode_header
 from toolhive_proxy.models.gates import Gate, RequestContext
 from toolhive_proxy.models.http import Header, Response
-from toolhive_proxy.models.messages import Batch, Message
+from toolhive_proxy.models.messages import Batch, Kind, Message
 from toolhive_proxy.protocol.headers import accepts_json
 
 __all__ = ["tool_call_gate", "tool_list_gate"]
@@ -43,7 +42,7 @@ def tool_call_gate(rules: ToolRules) -> Gate:
         message = context.message
         if isinstance(message, Message):
             return _check_call(names, context, message) if message.method == "tools/call" else None
-        return _check_batch(names, context) if isinstance(message, Batch) else None
+        return _check_batch(names, context, message) if isinstance(message, Batch) else None
 
     return check
 
@@ -59,14 +58,15 @@ def _check_call(names: ToolNames, context: RequestContext, message: Message) -> 
         body = jsonrpc.error_body(message.id, _INVALID_PARAMS, _NOT_FOUND)
         return Response(200 if message.id is not None else 400, body, _JSON)
     if actual != shown:
-        value = _renamed(jsonrpc.parse(message.data), actual)
-        context.message = replace(message, params=value["params"], data=jsonrpc.encode(value))
+        context.message = _renamed(message, actual)
         context.headers = [_renamed_header(header, shown, actual) for header in context.headers]
     return None
 
 
-def _renamed(message: dict[str, Any], actual: str) -> dict[str, Any]:
-    return message | {"params": message["params"] | {"name": actual}}
+def _renamed(message: Message, actual: str) -> Message:
+    value = jsonrpc.parse(message.data)
+    value["params"]["name"] = actual
+    return replace(message, params=value["params"], data=jsonrpc.encode(value))
 
 
 def _renamed_header(header: Header, shown: str, actual: str) -> Header:
@@ -76,37 +76,33 @@ def _renamed_header(header: Header, shown: str, actual: str) -> Header:
     return header
 
 
-def _check_batch(names: ToolNames, context: RequestContext) -> Response | None:
+def _check_batch(names: ToolNames, context: RequestContext, batch: Batch) -> Response | None:
     """Look at each member. One that is refused takes the others with it: half an answer would have to be invented."""
-    members: list[Any] = jsonrpc.parse(context.request.body)
-    calls = [_called(member) for member in members]
-    unknown = [bool(is_call and (not shown or names.actual_name(shown) is None)) for is_call, shown in calls]
-    if any(unknown):
-        return _refuse_batch(members, unknown)
-    renamed = [
-        _renamed(member, names.actual_name(shown) or shown) if is_call else member
-        for member, (is_call, shown) in zip(members, calls, strict=True)
-    ]
-    context.request.body = b"[" + b",".join(jsonrpc.encode(member) for member in renamed) + b"]"
+    members = [_checked(names, member) for member in batch.messages]
+    if any(member is None for member in members):
+        return _refuse_batch(batch, [member is None for member in members])
+    kept = tuple(member for member in members if member is not None)
+    if kept != batch.messages:
+        context.message = Batch(kept, b"[" + b",".join(member.data for member in kept) + b"]")
     return None
 
 
-def _called(member: object) -> tuple[bool, str]:
-    """Whether a member calls a tool, and which one; empty when it does not say."""
-    match member:
-        case {"method": "tools/call", "params": {"name": str(name)}}:
-            return True, name
-        case {"method": "tools/call"}:
-            return True, ""
-        case _:
-            return False, ""
+def _checked(names: ToolNames, member: Message) -> Message | None:
+    """A member as it goes on; ``None`` when it calls a tool that clients do not know of."""
+    if member.method != "tools/call":
+        return member
+    shown = member.params.get("name") if member.params else None
+    actual = names.actual_name(shown) if isinstance(shown, str) and shown else None
+    if actual is None:
+        return None
+    return member if actual == shown else _renamed(member, actual)
 
 
-def _refuse_batch(members: list[Any], unknown: list[bool]) -> Response:
+def _refuse_batch(batch: Batch, unknown: list[bool]) -> Response:
     errors = []
-    for member, is_unknown in zip(members, unknown, strict=True):
-        request_id = member.get("id") if isinstance(member, dict) else None
-        if isinstance(member, dict) and "method" in member and jsonrpc.is_id(request_id):
+    for member, is_unknown in zip(batch.messages, unknown, strict=True):
+        request_id = member.id
+        if member.kind is Kind.REQUEST:
             text = _NOT_FOUND if is_unknown else "not done: another message of the batch was refused"
             code = _INVALID_PARAMS if is_unknown else jsonrpc.Code.INVALID_REQUEST
             errors.append(jsonrpc.error_body(request_id, code, text))

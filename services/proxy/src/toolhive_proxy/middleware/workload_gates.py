@@ -24,17 +24,22 @@ from toolhive_common.schemas.oidc import OidcConfig
 from toolhive_proxy.adapters.provider_http import ProviderHttp
 from toolhive_proxy.decisions.challenges import Challenger
 from toolhive_proxy.middleware.authentication import Count, local_identity, strip_credentials, token_gate
-from toolhive_proxy.middleware.header_forward import drop_proxy_headers, header_gate
+from toolhive_proxy.middleware.header_forward import (
+    drop_proxy_headers,
+    drop_what_is_ours,
+    encoded_headers,
+    header_gate,
+)
 from toolhive_proxy.middleware.tool_filter import tool_call_gate, tool_list_gate
 from toolhive_proxy.models.gates import Gate, RequestContext
-from toolhive_proxy.models.http import Response
+from toolhive_proxy.models.http import Header, Response
 from toolhive_proxy.models.routes import Route
 from toolhive_proxy.models.tokens import Expectation
 from toolhive_proxy.services.identity_provider import IdentityProvider
 from toolhive_proxy.services.key_store import KeyStore
 from toolhive_proxy.services.token_verifier import TokenVerifier
 
-__all__ = ["GateSettings", "MakeGate", "WorkloadGates", "oidc_of"]
+__all__ = ["GateSettings", "MakeGate", "WorkloadGates", "forwarded_headers", "oidc_of"]
 
 _log = structlog.get_logger(__name__)
 
@@ -95,9 +100,11 @@ class WorkloadGates:
             _log.error("a workload is shut", workload=route.key.name, cause=error.message)  # it tells all
             return ((PartName.AUTHENTICATION, partial(_shut, error.message)),)
         gates = tuple((name, gate) for name, gate in made if gate is not None)
+        # First, so that it drops what clients say and not what a part of the workload adds.
+        if route.remote:
+            return ((PartName.HEADER_FORWARD, drop_what_is_ours), *gates)
         if route.run_config.trust_proxy_headers:
             return gates
-        # First, so that it drops what clients say and not what a part of the workload adds.
         return ((PartName.HEADER_FORWARD, drop_proxy_headers), *gates)
 
     def _make(self, route: Route, part: Part) -> Gate | None:
@@ -112,7 +119,7 @@ class WorkloadGates:
             case HeaderForwarding():
                 gate = header_gate(part)
             case BodyLimit():
-                gate = partial(_limit_body, part.max_bytes)
+                gate = partial(_limit_body, part.max_bytes) if _asks_for_limit(route) else None
             case Plain() | OriginCheck():
                 gate = strip_credentials if part.name is PartName.STRIP_AUTH else None
         return gate
@@ -127,7 +134,7 @@ class WorkloadGates:
             self._verifier(oidc),
             Challenger.of(oidc, self._endpoint_of(route)),
             self._count_of(route),
-            keep_token=not route.run_config.remote_url,
+            keep_token=not route.remote,
         )
 
     def _verifier(self, oidc: OidcConfig) -> TokenVerifier:
@@ -163,6 +170,19 @@ def oidc_of(route: Route) -> OidcConfig | None:
     except ToolHiveError:
         return None
     return next((part.oidc for part in plan if isinstance(part, Authentication) and part.oidc), None)
+
+
+def forwarded_headers(route: Route) -> tuple[Header, ...]:
+    """Find the headers that a workload sets, for connections that belong to no single request."""
+    plan = plan_middleware(route.run_config)
+    return tuple(header for part in plan if isinstance(part, HeaderForwarding) for header in encoded_headers(part))
+
+
+def _asks_for_limit(route: Route) -> bool:
+    """Whether somebody wrote a limit down; the server has one of its own, which may be higher than the default."""
+    config = route.run_config
+    links = (*config.middleware_configs, *config.additional_middleware_configs)
+    return any(link.type == PartName.BODY_LIMIT for link in links)
 
 
 def _limit_body(limit: int, context: RequestContext) -> Response | None:

@@ -35,6 +35,8 @@ class RequestContext:
     message: Message | Batch | None = None
     """The body, once it was parsed; ``None`` for a request without one. It is never parsed again."""
     identity: Identity | None = None
+    rest: str = ""
+    """What of the path came after the workload's name, percent-encoded; kept for remote servers only."""
     rewrites: list[ResultRewrite] = field(default_factory=list)
     """Done, in this order, to the result before the client gets it."""
 

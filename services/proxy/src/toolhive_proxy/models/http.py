@@ -26,6 +26,8 @@ class Request:
     body: bytes
     peer: str
     """Address that the connection came from; empty when it is no network address."""
+    raw_path: str = ""
+    """The path as it came, percent-encoded."""
 
     def header(self, name: bytes) -> str:
         """A header's value; several lines are joined with a comma. Empty when absent."""
@@ -51,6 +53,8 @@ class RequestHead:
     """Whether it is HTTP/1.0: its client knows no chunks."""
     correlation_id: str
     """``X-Request-Id`` as the client gave it; empty when absent."""
+    raw_path: str = ""
+    """The path as it came, percent-encoded."""
 
 
 @dataclass(slots=True)  # not frozen, which would make each three times as dear; nobody changes one
@@ -140,6 +144,13 @@ class Exchange(Protocol):
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call this when the client leaves before the answer is whole. The last one given is called."""
+        ...
+
+    def on_done(self, callback: Callable[[int, int], None]) -> None:
+        """Call this when the answer is over, however it ended: with its status, and the bytes of its body.
+
+        The status is 499 when the client left before there was one.
+        """
         ...
 
     def on_pressure(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:

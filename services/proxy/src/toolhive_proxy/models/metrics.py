@@ -33,7 +33,7 @@ class WorkloadMetrics:
         self.bytes_in = 0
         self.bytes_out = 0
         self.sessions = 0
-        """Open now."""
+        """Open now, of those that this proxy keeps itself."""
         self.upstream_failures: Counter[str] = Counter()
         """By what was the trouble."""
         self.tokens: Counter[str] = Counter()

@@ -19,8 +19,6 @@ class Origin:
     port: int
     scheme: str = "http"
     """``http`` or ``https``. A server's certificate is always verified."""
-    ca_file: str = ""
-    """Certificate authority that the system does not know."""
 
     @cached_property
     def authority(self) -> str:

@@ -1,13 +1,25 @@
 """HTTP servers behind the proxy: what they are asked, what they answer and how they fail."""
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from toolhive_common.errors import ToolHiveError
 from toolhive_proxy.models.http import Header
+from toolhive_proxy.models.routes import Origin
 
-__all__ = ["ResponseHead", "ResponseSink", "Sending", "UpstreamLimits", "UpstreamRequest", "UpstreamTrouble"]
+__all__ = [
+    "HttpAnswer",
+    "HttpClient",
+    "ResponseHead",
+    "ResponseSink",
+    "Sending",
+    "UpstreamLimits",
+    "UpstreamRequest",
+    "UpstreamTrouble",
+]
 
 
 class UpstreamTrouble(Enum):
@@ -21,6 +33,8 @@ class UpstreamTrouble(Enum):
     """It answered something that is not HTTP."""
     SILENT = "silent"
     """It did not answer in time."""
+    REDIRECTS = "redirecting"
+    """It points to where nobody may follow it."""
 
 
 @dataclass(slots=True)  # not frozen, which would make each three times as dear; nobody changes one
@@ -82,6 +96,42 @@ class Sending(Protocol):
 
     def cancel(self) -> None:
         """Drop it, and the connection with it: the server sees its client leave. The sink hears nothing more."""
+        ...
+
+
+class HttpAnswer(Protocol):
+    """A response for whoever reads it in a task of his own."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[Header]:
+        """Those for the client."""
+        ...
+
+    def body(self) -> AsyncIterator[bytes]:
+        """Pieces of the body, as they come."""
+        ...
+
+
+class HttpClient(Protocol):
+    """Sends requests to HTTP servers."""
+
+    def send(self, origin: Origin, request: UpstreamRequest, sink: ResponseSink) -> Sending:
+        """Send a request; the sink is told what comes of it."""
+        ...
+
+    def request(self, origin: Origin, request: UpstreamRequest) -> AbstractAsyncContextManager[HttpAnswer]:
+        """Send a request; the block gets the response as soon as its head is there.
+
+        Raises
+        ------
+        UpstreamError
+            The server is out of reach, closed the connection, or answered no HTTP, or nothing in time.
+        """
         ...
 
 

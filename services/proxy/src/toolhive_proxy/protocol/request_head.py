@@ -71,7 +71,7 @@ def parse_request_head(data: bytes) -> RequestHead:
     if len(fields) > MAX_FIELDS:
         raise HttpRefusedError(431, f"the request has more than {MAX_FIELDS} headers; send fewer")
     known = _Known(fields)
-    path, query = _read_target(target, known.host(old=old))
+    path, query, raw_path = _read_target(target, known.host(old=old))
     return RequestHead(
         method=method,
         path=path,
@@ -82,6 +82,7 @@ def parse_request_head(data: bytes) -> RequestHead:
         expects=known.expects(old=old),
         old=old,
         correlation_id=known.correlation_id,
+        raw_path=raw_path,
     )
 
 
@@ -108,8 +109,8 @@ def _read_line(line: bytes) -> tuple[str, bytes, bool]:
     return method.decode(), target, minor == b"0"
 
 
-def _read_target(target: bytes, host: bytes) -> tuple[str, str]:
-    """Path and query of an address, which may be whole (``http://host/path``)."""
+def _read_target(target: bytes, host: bytes) -> tuple[str, str, str]:
+    """Path, query, and the path as it came, of an address, which may be whole (``http://host/path``)."""
     if not target.startswith(b"/"):
         scheme, _, rest = target.partition(b"://")
         authority, slash, path = rest.partition(b"/")
@@ -120,15 +121,13 @@ def _read_target(target: bytes, host: bytes) -> tuple[str, str]:
     path, _, query = target.partition(b"?")
     if b"#" in target or _BAD_ESCAPE.search(path):
         raise HttpRefusedError(400, "the request's address has a character that must be percent-encoded")
-    if b"%" in path:
-        path = unquote_to_bytes(path)
     try:
-        text = path.decode()
+        text = (unquote_to_bytes(path) if b"%" in path else path).decode()
     except UnicodeDecodeError:
         raise HttpRefusedError(400, "the request's path is not UTF-8") from None
     if "\0" in text:
         raise HttpRefusedError(400, "the request's path holds a NUL")
-    return text, query.decode("latin-1")
+    return text, query.decode("latin-1"), path.decode("latin-1")
 
 
 class _Known:

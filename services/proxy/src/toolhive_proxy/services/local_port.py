@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from toolhive_common.mcp.port import FromBroker, ToBroker
 from toolhive_common.schemas.events import EventType
+from toolhive_proxy.models.metrics import WorkloadMetrics
 from toolhive_proxy.models.routes import Route
 from toolhive_proxy.services.event_teller import EventTeller
 from toolhive_proxy.services.inbox import Inboxes
@@ -33,11 +34,13 @@ class LocalPort:
         *,
         edge: str,
         max_message: int,
+        metrics: WorkloadMetrics,
     ) -> None:
         self._route = route
         self._inboxes = inboxes
         self._teller = teller
         self._edge = edge
+        self._metrics = metrics
         self.host = SessionHost(route.key.name, policy, launcher, self, limit=max_message)
 
     @property
@@ -56,11 +59,13 @@ class LocalPort:
         return self._inboxes.deliver_waiting(message)
 
     def session_opened(self, session: str, client: str) -> None:
-        """Tell it as an event."""
+        """Count it, and tell it as an event."""
+        self._metrics.sessions += 1
         self._tell(EventType.SESSION_OPENED, session, client)
 
     def session_closed(self, session: str, client: str, reason: str) -> None:  # noqa: ARG002  # it is for the log
-        """Tell it as an event."""
+        """Count it, and tell it as an event."""
+        self._metrics.sessions -= 1
         self._tell(EventType.SESSION_CLOSED, session, client)
 
     def shook(self, handshake: Handshake) -> None:
