@@ -3,7 +3,7 @@
 import getpass
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -20,6 +20,7 @@ from toolhive_common.middleware.parts import Part, PartName
 from toolhive_common.observability.correlation import new_correlation_id
 from toolhive_common.origin import OriginRule
 from toolhive_common.remote import public_path
+from toolhive_common.schemas.runconfig import StdioProcess
 from toolhive_common.schemas.state import DesiredWorkload, ObservedWorkload, SyncMarker
 from toolhive_proxy.adapters.stdio_port import StdioPorts
 from toolhive_proxy.adapters.upstream_http import UpstreamHttp
@@ -31,10 +32,10 @@ from toolhive_proxy.middleware.parser import parse_body
 from toolhive_proxy.middleware.runner import GateRunner
 from toolhive_proxy.middleware.workload_gates import GateSettings, WorkloadGates, forwarded_headers
 from toolhive_proxy.models.gates import Gate
-from toolhive_proxy.models.routes import Route
+from toolhive_proxy.models.routes import Route, Workloads
 from toolhive_proxy.models.upstream import UpstreamLimits
 from toolhive_proxy.services.directory import Directory
-from toolhive_proxy.services.event_teller import EventTeller
+from toolhive_proxy.services.event_teller import EventSink, EventTeller
 from toolhive_proxy.services.forwarding import Forwarding
 from toolhive_proxy.services.inbox import Inboxes, InboxLimits
 from toolhive_proxy.services.link_launcher import LinkLauncher
@@ -44,11 +45,13 @@ from toolhive_proxy.services.ports import Ports
 from toolhive_proxy.services.remote_http import RemoteHttp
 from toolhive_proxy.services.route_keeper import RouteKeeper
 from toolhive_proxy.services.sessions import Sessions
+from toolhive_proxy.services.single_directory import SingleDirectory
 from toolhive_proxy.services.tasks import Tasks
 from toolhive_proxy.services.tool_headers import ToolHeaders
+from toolhive_sessions.host import Launcher
 from toolhive_sessions.records import Policy
 
-__all__ = ["Parts", "build", "bus_settings", "correlation_ids"]
+__all__ = ["Parts", "build", "build_detached", "bus_settings", "correlation_ids", "new_id"]
 
 
 def _now() -> datetime:
@@ -74,18 +77,21 @@ def correlation_ids() -> Callable[[str], str]:
     return give
 
 
+Check = Callable[[], Awaitable[str]]
+"""Health check: empty, or what is wrong."""
+
+
 @dataclass(frozen=True)
 class Parts:
-    """The services of a running proxy."""
+    """What serves requests."""
 
-    bus: Bus
-    directory: Directory
+    directory: Workloads
     sessions: Sessions
+    ports: Ports
     inboxes: Inboxes
     tool_headers: ToolHeaders
     forwarding: Forwarding
     teller: EventTeller
-    keeper: RouteKeeper
     chains: GateChains
     origin: OriginCheck
     runner: GateRunner
@@ -93,6 +99,9 @@ class Parts:
     metrics: Metrics
     endpoint_of: Callable[[Route], str]
     """URL that a workload's clients are told."""
+    http: UpstreamHttp
+    checks: Mapping[str, Check]
+    """What has to be well for the process to be ready."""
     now: Callable[[], datetime] = _now
 
 
@@ -107,89 +116,148 @@ def bus_settings(settings: Settings) -> BusSettings:
     )
 
 
-def build(settings: Settings, bus: Bus) -> Parts:
+def build(settings: Settings, bus: Bus) -> tuple[Parts, RouteKeeper]:
     """Make all services over one connection to NATS."""
-    patience = settings.request_timeout
-    http = UpstreamHttp(
-        replace(UpstreamLimits(), answer_timeout=patience.total_seconds()), ca_bundle=settings.ca_certificates
-    )
-    metrics = Metrics()
     edge = new_id()[:12]
-    teller = EventTeller(EventLog(bus), proxy=edge, url=settings.public_url, now=_now, new_id=new_id)
-    inboxes = Inboxes(InboxLimits(patience=settings.proxy_slow_client))
-    ports = _ports(settings, bus, http, teller, inboxes, metrics, edge=edge)
-    sessions = Sessions(ports, inboxes)
+    base = _base(settings, EventLog(bus), edge)
+
+    def undeliverable(stream: int, text: str) -> None:
+        base.inboxes.fail(stream, RefusalCode.SERVER_UNAVAILABLE, text)
+
+    stdio = StdioPorts(
+        bus, edge, max_message=settings.proxy_max_message, take=base.inboxes.deliver, on_undeliverable=undeliverable
+    )
+    ports = Ports(stdio, base.inboxes, lambda route: _connected(settings, base, route))
     directory = Directory(
         Bucket(bus, subjects.DESIRED_BUCKET, DesiredWorkload),
         Bucket(bus, subjects.OBSERVED_BUCKET, ObservedWorkload),
         Bucket(bus, subjects.DESIRED_BUCKET, SyncMarker),
     )
-    tasks = Tasks()
-    origin = OriginCheck(OriginRule.for_public_url(settings.public_url))
 
     def endpoint_of(route: Route) -> str:
         return settings.public_url + path_of(route.key.name, public_path(route.run_config))
 
-    chains = _gate_chains(settings, origin, metrics, endpoint_of)
-    directory.tell(lambda _changes, table: chains.keep_only(table))
-    directory.tell(lambda _changes, table: metrics.keep_only(frozenset(table)))
-    return Parts(
-        bus=bus,
-        directory=directory,
-        sessions=sessions,
-        inboxes=inboxes,
-        tool_headers=ToolHeaders(sessions, time.monotonic),
-        forwarding=Forwarding(http, teller, metrics),
-        teller=teller,
-        keeper=RouteKeeper(bus, directory, ports, teller, http),
-        chains=chains,
-        origin=origin,
-        runner=GateRunner(tasks),
-        tasks=tasks,
-        metrics=metrics,
-        endpoint_of=endpoint_of,
+    checks: Mapping[str, Check] = {"nats": bus.check, "workloads": directory.check}
+    parts = _parts(settings, base, ports, directory, endpoint_of, checks)
+    directory.tell(lambda _changes, table: parts.chains.keep_only(table))
+    directory.tell(lambda _changes, table: base.metrics.keep_only(frozenset(table)))
+    return parts, RouteKeeper(bus, directory, ports, base.teller, base.http)
+
+
+def build_detached(settings: Settings, directory: SingleDirectory, sink: EventSink, launcher: Launcher) -> Parts:
+    """Make all services for one workload, without NATS.
+
+    Parameters
+    ----------
+    launcher
+        Starts further processes of a stdio server.
+    """
+    base = _base(settings, sink, new_id()[:12])
+
+    def make_local(route: Route) -> LocalPort:
+        if route.origin is not None:
+            return _connected(settings, base, route)
+        config = route.run_config
+        policy = Policy(
+            per_session=config.stdio_process is StdioProcess.PER_SESSION,
+            ttl=_ttl(settings, route),
+            max_sessions=settings.proxy_max_sessions,
+        )
+        return _local(settings, base, route, policy, launcher)
+
+    ports = Ports(None, base.inboxes, make_local)
+    return _parts(settings, base, ports, directory, lambda _route: f"{settings.public_url}/mcp", {})
+
+
+@dataclass(frozen=True)
+class _Base:
+    """What each way of serving needs."""
+
+    http: UpstreamHttp
+    metrics: Metrics
+    teller: EventTeller
+    inboxes: Inboxes
+    edge: str
+
+
+def _base(settings: Settings, sink: EventSink, edge: str) -> _Base:
+    limits = replace(UpstreamLimits(), answer_timeout=settings.proxy_request_timeout)
+    return _Base(
+        UpstreamHttp(limits, ca_bundle=settings.ca_certificates),
+        Metrics(),
+        EventTeller(sink, proxy=edge, url=settings.public_url, now=_now, new_id=new_id),
+        Inboxes(InboxLimits(patience=settings.proxy_slow_client)),
+        edge,
     )
 
 
-def _ports(
+def _parts(
     settings: Settings,
-    bus: Bus,
-    http: UpstreamHttp,
-    teller: EventTeller,
-    inboxes: Inboxes,
-    metrics: Metrics,
-    *,
-    edge: str,
-) -> Ports:
-    limit, patience = settings.proxy_max_message, settings.proxy_request_timeout
-    remote = RemoteHttp(http)
+    base: _Base,
+    ports: Ports,
+    directory: Workloads,
+    endpoint_of: Callable[[Route], str],
+    checks: Mapping[str, Check],
+) -> Parts:
+    sessions = Sessions(ports, base.inboxes)
+    tasks = Tasks()
+    origin = OriginCheck(OriginRule.for_public_url(settings.public_url))
+    return Parts(
+        directory=directory,
+        sessions=sessions,
+        ports=ports,
+        inboxes=base.inboxes,
+        tool_headers=ToolHeaders(sessions, time.monotonic),
+        forwarding=Forwarding(base.http, base.teller, base.metrics),
+        teller=base.teller,
+        chains=_gate_chains(settings, origin, base.metrics, endpoint_of),
+        origin=origin,
+        runner=GateRunner(tasks),
+        tasks=tasks,
+        metrics=base.metrics,
+        endpoint_of=endpoint_of,
+        http=base.http,
+        checks=checks,
+    )
 
-    def make_local(route: Route) -> LocalPort:
-        counted = metrics.of(route.key.name)
-        launcher = LinkLauncher(
-            remote if route.remote else http,
-            route,
-            forwarded_headers(route),
-            max_message=limit,
-            patience=patience,
-            count_failure=counted.count_upstream_failure,
-        )
-        ttl = route.run_config.session_ttl
-        policy = Policy(
-            per_session=True,
-            has_main=False,
-            modern=False,
-            ttl=parse_duration(ttl) if ttl else settings.proxy_session_ttl,
-            max_sessions=settings.proxy_max_sessions,
-            max_processes=settings.proxy_max_sessions,
-        )
-        return LocalPort(route, policy, launcher, inboxes, teller, edge=edge, max_message=limit, metrics=counted)
 
-    def undeliverable(stream: int, text: str) -> None:
-        inboxes.fail(stream, RefusalCode.SERVER_UNAVAILABLE, text)
+def _connected(settings: Settings, base: _Base, route: Route) -> LocalPort:
+    """Keep the sessions of a server that speaks HTTP: each has a connection of its own."""
+    launcher = LinkLauncher(
+        RemoteHttp(base.http) if route.remote else base.http,
+        route,
+        forwarded_headers(route),
+        max_message=settings.proxy_max_message,
+        patience=settings.proxy_request_timeout,
+        count_failure=base.metrics.of(route.key.name).count_upstream_failure,
+    )
+    policy = Policy(
+        per_session=True,
+        has_main=False,
+        modern=False,
+        ttl=_ttl(settings, route),
+        max_sessions=settings.proxy_max_sessions,
+        max_processes=settings.proxy_max_sessions,
+    )
+    return _local(settings, base, route, policy, launcher)
 
-    stdio = StdioPorts(bus, edge, max_message=limit, take=inboxes.deliver, on_undeliverable=undeliverable)
-    return Ports(stdio, inboxes, make_local)
+
+def _local(settings: Settings, base: _Base, route: Route, policy: Policy, launcher: Launcher) -> LocalPort:
+    return LocalPort(
+        route,
+        policy,
+        launcher,
+        base.inboxes,
+        base.teller,
+        edge=base.edge,
+        max_message=settings.proxy_max_message,
+        metrics=base.metrics.of(route.key.name),
+    )
+
+
+def _ttl(settings: Settings, route: Route) -> float:
+    told = route.run_config.session_ttl
+    return parse_duration(told) if told else settings.proxy_session_ttl
 
 
 def _gate_chains(

@@ -6,6 +6,9 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 import uvloop
@@ -29,7 +32,7 @@ from toolhive_proxy.handlers.sse_front import SseFront, messages_url
 from toolhive_proxy.middleware.workload_gates import oidc_of
 from toolhive_proxy.models.http import HttpLimits
 
-__all__ = ["main", "serve"]
+__all__ = ["listening", "main", "run", "serve"]
 
 _log = structlog.get_logger(__name__)
 _GRACE = 10.0
@@ -53,8 +56,8 @@ def _endpoints(settings: Settings, parts: factory.Parts) -> WorkloadEndpoints:
     )
 
 
-def _app(parts: factory.Parts, endpoints: WorkloadEndpoints) -> ProxyApp:
-    process = ProcessHealth({"nats": parts.bus.check, "workloads": parts.directory.check}, parts.runner)
+def _app(parts: factory.Parts, endpoints: WorkloadEndpoints, single: str) -> ProxyApp:
+    process = ProcessHealth(parts.checks, parts.runner)
     return ProxyApp(
         {
             Endpoint.MCP: endpoints.mcp,
@@ -67,7 +70,8 @@ def _app(parts: factory.Parts, endpoints: WorkloadEndpoints) -> ProxyApp:
             Endpoint.METRICS: no_metrics,
             Endpoint.PROCESS_ALIVE: process.alive,
             Endpoint.PROCESS_READY: process.ready,
-        }
+        },
+        single=single,
     )
 
 
@@ -83,43 +87,73 @@ async def _serve_metrics(settings: Settings, parts: factory.Parts) -> HttpServer
     return server
 
 
+@asynccontextmanager
+async def listening(
+    settings: Settings, parts: factory.Parts, *, single: str = "", sockets: list[socket.socket] | None = None
+) -> AsyncIterator[None]:
+    """Serve for the length of the block; then end the streams, and finish what is under way.
+
+    Parameters
+    ----------
+    single
+        Name of the only workload, served at the root; empty for all workloads by their names.
+
+    Raises
+    ------
+    AddressError
+        The address cannot be had.
+    """
+    endpoints = _endpoints(settings, parts)
+    limits = HttpLimits(max_body=settings.proxy_max_body)
+    server = HttpServer(_app(parts, endpoints, single), limits, new_correlation_id=factory.correlation_ids())
+    await server.listen(settings.host, settings.port, sockets)
+    numbers = await _serve_metrics(settings, parts)
+    try:
+        yield
+    finally:
+        parts.inboxes.end_endless()
+        endpoints.end_streams()
+        await server.stop(_GRACE)
+        await numbers.stop(0)
+        await parts.tasks.end()
+
+
 async def serve(settings: Settings, stop: asyncio.Event, *, sockets: list[socket.socket] | None = None) -> None:
     """Serve until ``stop`` is set, on the given sockets or on the address of the settings."""
     async with open_bus(factory.bus_settings(settings)) as bus:
-        parts = factory.build(settings, bus)
-        endpoints = _endpoints(settings, parts)
-        limits = HttpLimits(max_body=settings.proxy_max_body)
-        server = HttpServer(_app(parts, endpoints), limits, new_correlation_id=factory.correlation_ids())
-        await server.listen(settings.host, settings.port, sockets)
-        async with asyncio.TaskGroup() as tasks:
-            keeping = tasks.create_task(parts.keeper.run())
-            numbers = await _serve_metrics(settings, parts)
-            await stop.wait()
-            parts.inboxes.end_endless()
-            endpoints.end_streams()
-            await server.stop(_GRACE)
-            await numbers.stop(0)
-            await parts.tasks.end()
-            await parts.keeper.farewell()
-            keeping.cancel()
+        parts, keeper = factory.build(settings, bus)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                keeping = tasks.create_task(keeper.run())
+                async with listening(settings, parts, sockets=sockets):
+                    await stop.wait()
+                await keeper.farewell()
+                keeping.cancel()
+        except* AddressError as errors:
+            raise errors.exceptions[0] from None
 
 
-async def _run(settings: Settings) -> None:
+async def _until_told(serving: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
     stop = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
-    await serve(settings, stop)
+    await serving(stop)
+
+
+def run(serving: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    """Run until a signal says to stop. What cannot be served ends the process with a sentence."""
+    # What is there now stays, and a request leaves no cycles behind: to look for some so often is time lost.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(_until_told(serving))
+        except ToolHiveError as error:
+            sys.exit(error.message)
 
 
 def main() -> None:
     """Run the proxy's process."""
     settings = Settings()
     configure_logging("proxy", level=settings.log_level)
-    # What is there now stays, and a request leaves no cycles behind: to look for some so often is time lost.
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            runner.run(_run(settings))
-        except AddressError as error:
-            sys.exit(error.message)
+    run(lambda stop: serve(settings, stop))

@@ -19,12 +19,11 @@ from toolhive_proxy.middleware.runner import GateRunner, Serve
 from toolhive_proxy.models.gates import RequestContext
 from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.models.messages import Message
-from toolhive_proxy.models.routes import Route, Unavailable, Unknown
+from toolhive_proxy.models.routes import Route, Unavailable, Unknown, Workloads
 from toolhive_proxy.protocol.answers import json_answer
 from toolhive_proxy.protocol.headers import PROTOCOL_VERSION
 from toolhive_proxy.protocol.messages import read_client
 from toolhive_proxy.services.callers import calling_with
-from toolhive_proxy.services.directory import Directory
 from toolhive_proxy.services.forwarding import Forwarding
 from toolhive_proxy.services.metrics import Metrics
 
@@ -95,7 +94,7 @@ class WorkloadEndpoints:
 
     def __init__(
         self,
-        directory: Directory,
+        directory: Workloads,
         gates: Gates,
         ways: Ways,
         metrics: Metrics,

@@ -8,9 +8,8 @@ import orjson
 from toolhive_common.observability.health import Check, readiness
 from toolhive_proxy.middleware.runner import GateRunner
 from toolhive_proxy.models.http import Exchange, Response
-from toolhive_proxy.models.routes import Route, Unavailable, Unknown
+from toolhive_proxy.models.routes import Route, Unavailable, Unknown, Workloads
 from toolhive_proxy.protocol.answers import json_answer
-from toolhive_proxy.services.directory import Directory
 
 __all__ = ["ProcessHealth", "WorkloadHealth"]
 
@@ -18,7 +17,7 @@ __all__ = ["ProcessHealth", "WorkloadHealth"]
 class WorkloadHealth:
     """``/<workload>/health``: whether it can be called. It passes no gate, as in ToolHive."""
 
-    def __init__(self, directory: Directory, now: Callable[[], datetime]) -> None:
+    def __init__(self, directory: Workloads, now: Callable[[], datetime]) -> None:
         self._directory = directory
         self._now = now
 

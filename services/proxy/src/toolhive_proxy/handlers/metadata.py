@@ -6,8 +6,7 @@ from toolhive_common.schemas.oidc import OidcConfig
 from toolhive_proxy.decisions.challenges import metadata_answer, not_found
 from toolhive_proxy.handlers.replying import failure_of_lookup, refusal_answer
 from toolhive_proxy.models.http import Exchange
-from toolhive_proxy.models.routes import Route, Unavailable
-from toolhive_proxy.services.directory import Directory
+from toolhive_proxy.models.routes import Route, Unavailable, Workloads
 
 __all__ = ["ResourceMetadata", "no_such_address"]
 
@@ -24,7 +23,7 @@ class ResourceMetadata:
     """
 
     def __init__(
-        self, directory: Directory, oidc_of: Callable[[Route], OidcConfig | None], endpoint_of: Callable[[Route], str]
+        self, directory: Workloads, oidc_of: Callable[[Route], OidcConfig | None], endpoint_of: Callable[[Route], str]
     ) -> None:
         self._directory = directory
         self._oidc_of = oidc_of

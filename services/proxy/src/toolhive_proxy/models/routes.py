@@ -1,12 +1,14 @@
 """Where a workload's requests go, or why they go nowhere."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import WorkloadKey
 
-__all__ = ["Lookup", "Origin", "Route", "Target", "Unavailable", "Unknown"]
+__all__ = ["Lookup", "Origin", "Route", "Target", "Unavailable", "Unknown", "Workloads"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -77,3 +79,16 @@ class Unknown:
 
 
 Lookup = Route | Unavailable | Unknown
+
+
+class Workloads(Protocol):
+    """Answers where requests go."""
+
+    @property
+    def table(self) -> Mapping[str, Lookup]:
+        """All known workloads by name."""
+        ...
+
+    def find(self, name: str) -> Lookup:
+        """Where the requests of a workload go."""
+        ...

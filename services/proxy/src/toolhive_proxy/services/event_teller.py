@@ -5,21 +5,35 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
 from toolhive_common.errors import ToolHiveError
-from toolhive_common.messaging.events import EventLog
 from toolhive_common.observability.correlation import correlation_id
 from toolhive_common.schemas.events import EventData, EventType, LifecycleEvent, ProxyData, SessionData
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_proxy.models.routes import Route
 
-__all__ = ["EventTeller"]
+__all__ = ["EventSink", "EventTeller"]
 
 _log = structlog.get_logger(__name__)
 _SHOWN = 8
 """Characters of a session id that an event tells: the whole would let a reader take the session over."""
+
+
+class EventSink(Protocol):
+    """Where events go."""
+
+    async def publish(self, event: LifecycleEvent) -> object:
+        """Publish one.
+
+        Raises
+        ------
+        ToolHiveError
+            Not now.
+        """
+        ...
 
 
 class EventTeller:
@@ -42,7 +56,7 @@ class EventTeller:
 
     def __init__(
         self,
-        log: EventLog,
+        log: EventSink,
         *,
         proxy: str,
         url: str,
