@@ -59,8 +59,12 @@ def judge_body(peeked: Message | Batch | Invalid, *, version: str) -> Message | 
 
 def judge_post(message: Message, facts: PostFacts) -> Verb | Refusal | None:
     """Say what to ask the keeper of the sessions for; ``None`` for what is accepted and concerns nobody."""
-    if message.method == "initialize" and message.kind is Kind.REQUEST and not _says_modern(message, facts.version):
-        return Verb.OPEN
+    if message.method == "initialize" and message.kind is Kind.REQUEST:
+        if not _says_modern(message, facts.version):
+            return Verb.OPEN
+        # A server that serves both eras would take it for the beginning of the other one.
+        text = f"MCP {facts.version} has no initialize; each request stands alone"
+        return Refusal(404, Code.METHOD_NOT_FOUND, text, message.id)
     if wants_modern(message, facts.version):
         return _judge_modern(message, facts)
     request_id = message.id if message.kind is Kind.REQUEST else None
