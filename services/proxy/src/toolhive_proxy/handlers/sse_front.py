@@ -31,7 +31,7 @@ _ELSEWHERE = Refusal(
 
 _NOTIFIES = b'"notifications/'
 _HEAD = 200
-_APART = 0.003
+_APART = 0.01
 """Seconds between a notification and an answer right behind it. The TypeScript SDK forgets a call when it reads its
 answer, and hears the notifications that came in the same read only after that."""
 
