@@ -242,8 +242,19 @@ def certificate(tmp_path: Path) -> Path:
     return self_signed(tmp_path / "server.pem")
 
 
-@pytest.mark.parametrize("known", [True, False])
-async def test_a_tls_server_is_talked_to_only_when_its_certificate_is_good(*, certificate: Path, known: bool) -> None:
+@pytest.fixture(params=[True, False])
+def known(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+def trusted(certificate: Path, known: bool) -> str:
+    return certificate.read_text() if known else ""
+
+
+async def test_a_tls_server_is_talked_to_only_when_its_certificate_is_good(
+    certificate: Path, known: bool, trusted: str
+) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
 
@@ -251,7 +262,7 @@ async def test_a_tls_server_is_talked_to_only_when_its_certificate_is_good(*, ce
         await read_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
 
-    http = UpstreamHttp(UpstreamLimits(), ca_bundle=certificate.read_text() if known else "")
+    http = UpstreamHttp(UpstreamLimits(), ca_bundle=trusted)
     request = UpstreamRequest("POST", "/mcp", b"", "", b"{}", safe=False)
     async with serving(script, context) as port:
         origin = Origin("localhost", port, "https")
