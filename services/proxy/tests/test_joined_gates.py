@@ -13,7 +13,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_common.testing.factories import a_run_config
+from toolhive_proxy import factory
+from toolhive_proxy.config import Settings
+from toolhive_proxy.decisions.routing_table import container_target
+from toolhive_proxy.errors import LinkBrokenError
+from toolhive_proxy.main import listening
+from toolhive_proxy.models.routes import Origin, Route
 from toolhive_proxy.protocol.sse import SseParser
+from toolhive_proxy.services.event_journal import EventJournal
+from toolhive_proxy.services.single_directory import SingleDirectory
 
 from .conftest import Fleet, Proxy, StartProxy, call, free_port, initialize
 from .support.frame_server import FrameServer
@@ -83,6 +91,35 @@ async def test_a_token_opens_a_stdio_and_an_http_workload(fleet: Fleet, proxy: P
         assert "hello" in called.text
         assert (await proxy.post("time", call("echo", text="hello"), **session)).status_code == 401
         assert {asked.headers["authorization"] for asked in server.asked} == {f"Bearer {token}"}
+
+
+async def test_a_token_without_a_scope_that_is_required_is_forbidden(
+    fleet: Fleet, proxy: Proxy, provider: NodeProvider
+) -> None:
+    values = oidc_of(provider)["oidc_config"] | {"RequiredScopes": ["tools"]}
+    await stdio(fleet, "time", oidc_config=values)
+    await proxy.until("time", 200)
+    poor = await provider.tell("token", payload={"scope": "openid"})
+    refused = await proxy.post("time", initialize(), authorization=f"Bearer {poor}")
+    assert (refused.status_code, refused.json()["error"]) == (403, "insufficient_scope")
+    assert 'error="insufficient_scope"' in refused.headers["www-authenticate"]
+    rich = await provider.tell("token", payload={"scope": "openid tools"})
+    assert (await proxy.post("time", initialize(), authorization=f"Bearer {rich}")).status_code == 200
+
+
+async def test_a_token_for_this_proxy_goes_to_no_server_elsewhere(
+    fleet: Fleet, proxy: Proxy, provider: NodeProvider
+) -> None:
+    async with RecordingServer() as server:
+        url = f"http://localhost:{server.port}/mcp"
+        config = config_of("far", image="", remote_url=url, transport="streamable-http", **oidc_of(provider))
+        await fleet.declare("far", run_config=config)
+        await fleet.observe("far")
+        await proxy.until("far", 200)
+        token = await provider.tell("token")
+        answer = await proxy.post("far", LIST, authorization=f"Bearer {token}")
+        assert answer.status_code == 200, answer.text
+        assert "authorization" not in server.asked[-1].headers
 
 
 async def test_metadata_says_how_to_get_a_token_to_whoever_asks(
@@ -162,6 +199,72 @@ async def test_a_batch_is_filtered_like_single_messages(fleet: Fleet, proxy: Pro
         headers={"mcp-session-id": session},
     )
     assert {each["id"]: each["error"]["code"] for each in refused.json()} == {7: -32600, 1: -32602}
+
+
+async def test_a_stream_that_is_taken_up_again_is_filtered_too(fleet: Fleet, proxy: Proxy) -> None:
+    server = await stdio(fleet, "time", **FILTER)
+    await proxy.until("time", 200)
+    answer = server.server._answer
+
+    def tell_progress_first(message: dict[str, Any]) -> None:
+        if message["method"] == "tools/list":
+            token = message["params"]["_meta"]["progressToken"]
+            server.server.say(method="notifications/progress", params={"progressToken": token, "progress": 1})
+        answer(message)
+
+    server.server._answer = tell_progress_first  # type: ignore[method-assign]
+    session = await proxy.open_session("time")
+    asked = {**LIST, "params": {"_meta": {"progressToken": "p"}}}
+    headers = {"mcp_session_id": session, "mcp_protocol_version": "2025-11-25", **BOTH}
+    first = (await proxy.post("time", asked, **headers)).content
+    begun, _progress, told = SseParser(max_event=10**6).feed(first)
+    assert names_in(told.data.decode()) == ["say"]
+    again = {key.replace("_", "-"): value for key, value in headers.items()} | {"last-event-id": begun.id or ""}
+    resumed = await proxy.http.get("/time/mcp", headers=again)
+    events = [event for event in SseParser(max_event=10**6).feed(resumed.content) if event.data]
+    assert names_in(events[-1].data.decode()) == ["say"]
+
+
+async def test_a_call_without_a_session_is_renamed_with_its_header(fleet: Fleet, proxy: Proxy) -> None:
+    async with RecordingServer() as server:
+        await http(fleet, "web", server.port, **FILTER)
+        await proxy.until("web", 200)
+        headers = {"mcp_protocol_version": "2026-07-28", "mcp_method": "tools/call", "mcp_name": "say"}
+        answer = await proxy.post("web", call("say", text="hello"), **headers)
+        assert answer.json()["result"] == {"asked": {"name": "echo", "arguments": {"text": "hello"}}}
+        assert server.asked[-1].headers["mcp-name"] == "echo"
+        assert names_in((await proxy.post("web", LIST)).text) == []
+
+
+async def test_a_proxy_of_one_workload_has_it_all_at_the_root() -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = Settings(host="127.0.0.1", port=port, proxy_public_url=url, proxy_metrics_port=0)
+    oidc = {"Issuer": "https://issuer.example.com", "Audience": "mcp"}
+    config = config_of("web", transport="streamable-http", oidc_config=oidc)
+    async with RecordingServer() as server, httpx.AsyncClient(base_url=url) as client:
+        origin, target = Origin("127.0.0.1", server.port), container_target(config.transport)
+        directory = SingleDirectory(Route(WorkloadKey.default("web"), 0, config.transport, config, origin, target))
+        directory.set_running(running=True)
+        parts = factory.build_detached(settings, directory, EventJournal(), NoFurther())
+        async with listening(settings, parts, single="web"):
+            refused = await client.post("/mcp", json={"jsonrpc": "2.0", **LIST})
+            assert f'"{url}/.well-known/oauth-protected-resource/mcp"' in refused.headers["www-authenticate"]
+            for path in ("/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"):
+                assert (await client.get(path)).json()["resource"] == f"{url}/mcp"
+            assert (await client.get("/health")).status_code == 200
+            assert (await client.get("/web/mcp")).status_code == 404
+        assert server.asked == []
+
+
+class NoFurther:
+    """A launcher of a server that is no process."""
+
+    async def start(self, slot: str) -> Any:
+        raise LinkBrokenError(slot)
+
+    async def stop(self, slot: str) -> None:
+        return
 
 
 async def test_the_older_transport_is_filtered_too(fleet: Fleet, proxy: Proxy) -> None:

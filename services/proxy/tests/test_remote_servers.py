@@ -8,7 +8,7 @@ import pytest
 from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.testing.factories import a_run_config
 
-from .conftest import Fleet, Proxy, StartProxy, initialize
+from .conftest import Fleet, Proxy, StartProxy, eventually, initialize
 from .support.recording_server import Asked, RecordingServer
 from .support.tls import self_signed
 
@@ -129,3 +129,33 @@ async def test_the_older_transport_in_front_of_a_remote_server_asks_at_its_own_p
         got = server.asked[0]
         assert (got.target, got.headers["x-api-key"]) == ("/v1/x?key=1", "ours")
         assert got.headers["authorization"] == "Bearer mine"
+
+
+async def test_a_remote_sse_server_is_asked_at_its_own_path_with_the_workloads_headers(
+    fleet: Fleet, proxy: Proxy
+) -> None:
+    def answer(asked: Asked) -> Any:
+        if asked.method == "GET" and asked.target == "/events?key=1":
+            return 200, {"content-type": "text/event-stream"}, b"event: endpoint\ndata: /post?s=1\n\n"
+        if asked.method == "GET":
+            return 307, {"location": "/events?key=1"}, b""
+        return 202, {}, b""
+
+    async with RecordingServer(answer) as server:
+        forward = {"add_plaintext_headers": {"X-Api-Key": "ours"}}
+        url = f"http://localhost:{server.port}/old?key=1"
+        await remote(fleet, url, transport=Transport.SSE, header_forward=forward)
+        await proxy.until("far", 200)
+        # The path that the server has at home leads to the older front.
+        async with proxy.http.stream("GET", "/far/old", headers={"authorization": "Bearer mine"}) as stream:
+            endpoint = (await anext(stream.aiter_text())).partition("data: ")[2].split()[0]
+            taken = await proxy.http.post(endpoint, json={"jsonrpc": "2.0", **initialize()})
+            assert taken.status_code == 202
+
+            async def posted() -> bool:
+                return server.asked[-1].method == "POST"
+
+            await eventually(posted)
+        assert [asked.target for asked in server.asked] == ["/old?key=1", "/events?key=1", "/post?s=1"]
+        for asked in server.asked:
+            assert (asked.headers["x-api-key"], asked.headers["authorization"]) == ("ours", "Bearer mine")

@@ -77,7 +77,8 @@ class RecordingServer:
                 asked = await _read(reader)
                 self.asked.append(asked)
                 status, headers, body = self.answer(asked) or echo(asked)
-                lines = [f"HTTP/1.1 {status} X", f"content-length: {len(body)}"]
+                streams = headers.get("content-type") == "text/event-stream"  # which ends with the connection
+                lines = [f"HTTP/1.1 {status} X", *([] if streams else [f"content-length: {len(body)}"])]
                 lines += [f"{name}: {value}" for name, value in headers.items()]
                 writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         writer.close()
