@@ -150,6 +150,7 @@ async def start_proxy(nats: NatsServer) -> AsyncIterator[StartProxy]:
                 "nats_url": nats.url,
                 "nats_password": "test",
                 "proxy_public_url": f"http://127.0.0.1:{port}",
+                "proxy_metrics_port": 0,
             }
             stop = asyncio.Event()
             serving = asyncio.ensure_future(serve(Settings(**(values | settings)), stop, sockets=[listener]))

@@ -4,17 +4,12 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.state import WorkloadKey
@@ -26,10 +21,13 @@ from toolhive_proxy.handlers.forwarded import Forwarded
 from toolhive_proxy.middleware.parser import parse_body
 from toolhive_proxy.models.gates import RequestContext, ResultRewrite
 from toolhive_proxy.models.http import Exchange, HttpLimits
-from toolhive_proxy.models.routes import Origin, Route
+from toolhive_proxy.models.routes import Origin, Route, Target
 from toolhive_proxy.models.upstream import UpstreamLimits, UpstreamRequest
 from toolhive_proxy.protocol.sse import SseParser
 from toolhive_proxy.services.forwarding import Forwarding
+from toolhive_proxy.services.metrics import Metrics
+
+from .support.tls import self_signed
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
@@ -71,10 +69,11 @@ async def proxy() -> AsyncIterator[Callable[..., Awaitable[httpx.AsyncClient]]]:
 
         async def start(port: int, *rewrites: ResultRewrite) -> httpx.AsyncClient:
             http = UpstreamHttp(UpstreamLimits())
-            forwarding = Forwarding(http, Silent())  # type: ignore[arg-type]  # has what is used
+            forwarding = Forwarding(http, Silent(), Metrics())  # type: ignore[arg-type]  # has what is used
             config = a_run_config("web", transport=Transport.STREAMABLE_HTTP)
             origin = Origin("127.0.0.1", port)
-            route = Route(WorkloadKey.default("web"), 1, Transport.STREAMABLE_HTTP, config, origin=origin)
+            key = WorkloadKey.default("web")
+            route = Route(key, 1, Transport.STREAMABLE_HTTP, config, origin=origin, target=Target("/mcp"))
 
             def handle(exchange: Exchange) -> None:
                 context = RequestContext(exchange.request, route, exchange.request.headers)
@@ -240,31 +239,22 @@ async def test_an_answer_that_cannot_be_read_is_refused_and_one_without_results_
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate of ``localhost`` that signs itself, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    text = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path = tmp_path / "server.pem"
-    path.write_bytes(text + made.public_bytes(serialization.Encoding.PEM))
-    return path
+    return self_signed(tmp_path / "server.pem")
 
 
-@pytest.mark.parametrize("known", [True, False])
-async def test_a_tls_server_is_talked_to_only_when_its_certificate_is_good(*, certificate: Path, known: bool) -> None:
+@pytest.fixture(params=[True, False])
+def known(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+def trusted(certificate: Path, known: bool) -> str:
+    return certificate.read_text() if known else ""
+
+
+async def test_a_tls_server_is_talked_to_only_when_its_certificate_is_good(
+    certificate: Path, known: bool, trusted: str
+) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
 
@@ -272,10 +262,10 @@ async def test_a_tls_server_is_talked_to_only_when_its_certificate_is_good(*, ce
         await read_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
 
-    http = UpstreamHttp(UpstreamLimits())
+    http = UpstreamHttp(UpstreamLimits(), ca_bundle=trusted)
     request = UpstreamRequest("POST", "/mcp", b"", "", b"{}", safe=False)
     async with serving(script, context) as port:
-        origin = Origin("localhost", port, "https", str(certificate) if known else "")
+        origin = Origin("localhost", port, "https")
         if known:
             async with http.request(origin, request) as response:
                 assert [piece async for piece in response.body()] == [b"{}"]

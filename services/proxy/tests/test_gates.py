@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from toolhive_common.middleware.parts import PartName
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_common.testing.factories import a_run_config
-from toolhive_proxy.decisions.places import Endpoint, Place, place_of
-from toolhive_proxy.middleware.chain import ORDER, GateChains, Part, no_gate
+from toolhive_proxy.decisions.places import Endpoint, Place, path_of, place_of, rest_of
+from toolhive_proxy.middleware.chain import GateChains
 from toolhive_proxy.middleware.runner import GateRunner
 from toolhive_proxy.models.gates import Gate, RequestContext
 from toolhive_proxy.models.http import Header, Request, Response
@@ -45,6 +46,7 @@ class Recorded:
 
     async def drain(self) -> None: ...
     def on_close(self, callback: Callable[[], None]) -> None: ...
+    def on_done(self, callback: Callable[[int, int], None]) -> None: ...
     def on_pressure(self, pause: Callable[[], None], resume: Callable[[], None]) -> None: ...
 
 
@@ -60,43 +62,14 @@ def serve(exchange: Any, _context: RequestContext) -> None:
     exchange.respond(Response(200))
 
 
-def test_the_gates_stand_in_the_order_of_the_chain() -> None:
-    made: list[Part] = []
-
-    def maker(part: Part) -> Callable[[Route], Gate]:
-        def make(_route: Route) -> Gate:
-            made.append(part)
-            return lambda _context: None
-
-        return make
-
-    gates = GateChains({part: maker(part) for part in Part}).of(a_route())
-    assert made == list(ORDER)
-    assert [str(part) for part in ORDER] == [
-        "origin",
-        "auth",
-        "mcp-parser",
-        "tool-filter",
-        "tool-call-filter",
-        "header-forward",
-    ]
-    assert len(gates) == len(ORDER)
-
-
-def test_no_part_can_be_left_out_silently() -> None:
-    assert set(ORDER) == set(Part)
-    with pytest.raises(KeyError):
-        GateChains({})
-
-
 def test_gates_are_made_once_for_each_revision() -> None:
     made: list[int] = []
 
-    def make(route: Route) -> Gate:
+    def make(route: Route) -> list[tuple[PartName, Gate]]:
         made.append(route.revision)
-        return lambda _context: None
+        return [(PartName.AUTHENTICATION, lambda _context: None)]
 
-    chains = GateChains(dict.fromkeys(Part, no_gate) | {Part.AUTH: make})
+    chains = GateChains(make)
     route = a_route()
     assert chains.of(route) is chains.of(route)
     chains.of(Route(route.key, 2, route.transport, route.run_config))
@@ -174,13 +147,38 @@ def test_a_failure_within_an_answer_breaks_it_off() -> None:
         ("/readyz", "time", Place(Endpoint.PROCESS_READY)),
         ("/mcp", "time", Place(Endpoint.MCP, "time")),
         ("/health", "time", Place(Endpoint.HEALTH, "time")),
-        ("/time/mcp", "time", None),
-        ("/mcp", "", None),
+        ("/time/mcp", "time", Place(Endpoint.OTHER, "time")),
+        ("/", "time", Place(Endpoint.OTHER, "time")),
+        ("/time", "", Place(Endpoint.OTHER, "time")),
+        ("/time/v1/mcp", "", Place(Endpoint.OTHER, "time")),
+        ("/metrics", "", Place(Endpoint.METRICS)),
+        ("/metrics/mcp", "", Place(Endpoint.MCP, "metrics")),
+        ("/.well-known/oauth-protected-resource/time/mcp", "", Place(Endpoint.METADATA, "time")),
+        ("/.well-known/oauth-protected-resource/time", "", Place(Endpoint.METADATA, "time")),
+        ("/time/.well-known/oauth-protected-resource", "", Place(Endpoint.METADATA, "time")),
+        ("/.well-known/oauth-protected-resource/mcp", "time", Place(Endpoint.METADATA, "time")),
+        ("/.well-known/oauth-protected-resource", "time", Place(Endpoint.METADATA, "time")),
+        ("/.well-known/oauth-protected-resource", "", Place(Endpoint.WELL_KNOWN)),
+        ("/.well-known/openid-configuration", "", Place(Endpoint.WELL_KNOWN)),
+        ("/time/.well-known/openid-configuration", "time", Place(Endpoint.WELL_KNOWN)),
         ("//mcp", "", None),
-        ("/", "time", None),
-        ("/time/mcp/more", "", None),
+        ("/", "", None),
         ("time/mcp", "", None),
     ],
 )
 def test_a_path_names_one_place(path: str, single: str, place: Place | None) -> None:
     assert place_of(path, single=single) == place
+
+
+@pytest.mark.parametrize(
+    ("path", "single", "rest"),
+    [
+        ("/time", "", ""),
+        ("/time/", "", "/"),
+        ("/time/a%2Fb/c", "", "/a%2Fb/c"),
+        ("/a/b", "time", "/a/b"),
+    ],
+)
+def test_what_comes_after_the_name_stays_as_it_came(path: str, single: str, rest: str) -> None:
+    assert rest_of(path, single=single) == rest
+    assert path_of("time", rest, single=single) == path

@@ -90,7 +90,6 @@ def test_gates_that_are_made_elsewhere_stand_where_the_plan_has_them() -> None:
     names = [name.value for name, _ in gates_of(route, origin=maker, mcp_parser=maker)]
     assert names == [
         "header-forward",  # drops what clients claim about who asks
-        "bodylimit",
         "origin",
         "auth",
         "mcp-parser",

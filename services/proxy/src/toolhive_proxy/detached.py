@@ -18,6 +18,7 @@ from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_proxy import factory
 from toolhive_proxy.config import Settings
+from toolhive_proxy.decisions.routing_table import container_target
 from toolhive_proxy.errors import LinkBrokenError
 from toolhive_proxy.main import listening, run
 from toolhive_proxy.models.routes import Origin, Route
@@ -45,7 +46,12 @@ async def serve_detached(
     if status is None:
         raise LinkBrokenError(f"there is no container {container_id!r}; run the workload again")
     route = Route(
-        WorkloadKey.default(run_config.name), 0, run_config.transport, run_config, _origin(run_config, status)
+        WorkloadKey.default(run_config.name),
+        0,
+        run_config.transport,
+        run_config,
+        _origin(run_config, status),
+        container_target(run_config.transport),
     )
     directory = SingleDirectory(route)
     server = _attached(runtime, run_config, status, limit=settings.proxy_max_message)

@@ -166,7 +166,9 @@ def build_detached(settings: Settings, directory: SingleDirectory, sink: EventSi
         return _local(settings, base, route, policy, launcher)
 
     ports = Ports(None, base.inboxes, make_local)
-    return _parts(settings, base, ports, directory, lambda _route: f"{settings.public_url}/mcp", {})
+    return _parts(
+        settings, base, ports, directory, lambda route: settings.public_url + public_path(route.run_config), {}
+    )
 
 
 @dataclass(frozen=True)

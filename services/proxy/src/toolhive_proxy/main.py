@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -39,7 +40,7 @@ _GRACE = 10.0
 """Seconds for the requests under way when the proxy is told to stop."""
 
 
-def _endpoints(settings: Settings, parts: factory.Parts) -> WorkloadEndpoints:
+def _endpoints(settings: Settings, parts: factory.Parts, single: str) -> WorkloadEndpoints:
     times = StreamTimes(patience=settings.proxy_request_timeout)
     return WorkloadEndpoints(
         parts.directory,
@@ -47,11 +48,16 @@ def _endpoints(settings: Settings, parts: factory.Parts) -> WorkloadEndpoints:
         Ways(
             parts.forwarding,
             SessionsFront(parts.sessions, parts.tool_headers, times=times, new_session_id=factory.new_id),
-            SseFront(parts.sessions, times=times, new_session_id=factory.new_id, endpoint=messages_url),
+            SseFront(
+                parts.sessions,
+                times=times,
+                new_session_id=factory.new_id,
+                endpoint=partial(messages_url, single=single),
+            ),
         ),
         parts.metrics,
-        not_found=nothing_there(),
-        rest_of=rest_of,
+        not_found=nothing_there(single=single),
+        rest_of=partial(rest_of, single=single),
         clock=time.monotonic,
     )
 
@@ -103,7 +109,7 @@ async def listening(
     AddressError
         The address cannot be had.
     """
-    endpoints = _endpoints(settings, parts)
+    endpoints = _endpoints(settings, parts, single)
     limits = HttpLimits(max_body=settings.proxy_max_body)
     server = HttpServer(_app(parts, endpoints, single), limits, new_correlation_id=factory.correlation_ids())
     await server.listen(settings.host, settings.port, sockets)

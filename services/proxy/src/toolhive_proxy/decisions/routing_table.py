@@ -11,7 +11,7 @@ from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import DesiredPhase, DesiredWorkload, ObservedPhase, ObservedWorkload
 from toolhive_proxy.models.routes import Lookup, Origin, Route, Target, Unavailable, Unknown
 
-__all__ = ["Came", "Change", "Reattached", "Went", "changes_between", "lookup", "outlives"]
+__all__ = ["Came", "Change", "Reattached", "Went", "changes_between", "container_target", "lookup", "outlives"]
 
 _MCP_PATH, _SSE_PATH = "/mcp", "/sse"
 """Where servers in containers speak MCP."""
@@ -76,7 +76,7 @@ def _running(name: str, desired: DesiredWorkload, observed: ObservedWorkload) ->
                     f"({observed.endpoint!r}); restart it with `thv restart {name}`",
                     _LATER,
                 )
-            target = Target(_SSE_PATH if config.transport is Transport.SSE else _MCP_PATH)
+            target = container_target(config.transport)
             return Route(observed.key, observed.revision, config.transport, config, origin=origin, target=target)
         case _:
             return Unavailable(
@@ -84,6 +84,11 @@ def _running(name: str, desired: DesiredWorkload, observed: ObservedWorkload) ->
                 f"the workload {name!r} has the transport {config.transport!s}, which this proxy does not serve",
                 _BY_HAND,
             )
+
+
+def container_target(transport: Transport) -> Target:
+    """Say where a server in a container speaks MCP."""
+    return Target({Transport.SSE: _SSE_PATH, Transport.STREAMABLE_HTTP: _MCP_PATH}.get(transport, ""))
 
 
 def _elsewhere(name: str, config: RunConfig, observed: ObservedWorkload) -> Route | Unavailable:
