@@ -69,6 +69,10 @@ class RefusalCode(StrEnum):
     SESSIONS_FULL = "sessions_full"
     ID_IN_USE = "id_in_use"
     SERVER_UNAVAILABLE = "server_unavailable"
+    SERVER_LOST = "server_lost"
+    """It ended, or its connection broke, before it answered."""
+    SERVER_SILENT = "server_silent"
+    """It did not take a message in time."""
     NO_REQUEST = "no_request"
     """What should be a request is none."""
     NOTHING_TO_RESUME = "nothing_to_resume"
@@ -100,6 +104,7 @@ class FromBroker:
     number: int = 0
     """Of the message on its stream, from 1."""
     code: RefusalCode | None = None
+    """Why there is no answer; with `Note.FINAL` the data is the JSON-RPC error that says so."""
 
 
 def encode_up(message: ToBroker) -> bytes:

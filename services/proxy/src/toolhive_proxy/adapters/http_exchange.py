@@ -170,7 +170,10 @@ class HttpExchange:
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call this when the client leaves before the answer is whole."""
-        self._on_close = callback
+        if self._writer is None:  # it left before anybody asked
+            callback()
+        else:
+            self._on_close = callback
 
     def on_pressure(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         """Call these when too much waits for the client, and when it has read most of it."""

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import structlog
 
+from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.port import RefusalCode
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.state import WorkloadKey
@@ -107,6 +109,12 @@ class Ports:
     def nats_lost(self) -> None:
         """Fail all that waits for an agent: the way of the answers is gone."""
         self._inboxes.fail_all(RefusalCode.SERVER_UNAVAILABLE, _NATS_LOST, where=self._is_remote)
+
+    async def nats_back(self) -> None:
+        """Tell the agents what could not be told meanwhile."""
+        if self._stdio is not None:
+            with suppress(ToolHiveError):  # it was lost again
+                await self._stdio.say_what_waited()
 
     def _is_remote(self, inbox: Inbox) -> bool:
         return inbox.key in self._remote
