@@ -9,6 +9,7 @@ On the wire a message is a line of JSON (the envelope) and behind it, untouched,
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import orjson
 
@@ -129,7 +130,7 @@ def decode_up(data: bytes) -> ToBroker:
         It is nothing of the kind.
     """
     envelope, _, body = data.partition(b"\n")
-    verb, stream, session, streams, after, cancel = orjson.loads(envelope)
+    verb, stream, session, streams, after, cancel = _fields(envelope, 6)
     return ToBroker(Verb(verb), stream, session, body, streams, after, cancel)
 
 
@@ -147,5 +148,12 @@ def decode_down(data: bytes) -> FromBroker:
         It is nothing of the kind.
     """
     envelope, _, body = data.partition(b"\n")
-    note, stream, number, code = orjson.loads(envelope)
-    return FromBroker(Note(note), stream, body, number, RefusalCode(code) if code else None)
+    note, stream, number, code = _fields(envelope, 4)
+    return FromBroker(Note(note), stream, body, number, RefusalCode(code) if code is not None else None)
+
+
+def _fields(envelope: bytes, count: int) -> list[Any]:
+    fields = orjson.loads(envelope)
+    if not isinstance(fields, list) or len(fields) != count:
+        raise ValueError(f"an envelope has {count} fields")
+    return fields

@@ -79,10 +79,11 @@ class Inbox:
 
     async def wait_for_room(self) -> None:
         """Wait until the client has read; cut it off when it does not."""
-        self._room.clear()
         try:
             async with asyncio.timeout(self._book.limits.patience):
-                await self._room.wait()
+                while self.full:
+                    self._room.clear()
+                    await self._room.wait()
         except TimeoutError:
             self.cut()
 

@@ -108,7 +108,7 @@ class Ports:
 
     def nats_lost(self) -> None:
         """Fail all that waits for an agent: the way of the answers is gone."""
-        self._inboxes.fail_all(RefusalCode.SERVER_UNAVAILABLE, _NATS_LOST, where=self._is_remote)
+        self._inboxes.fail_all(RefusalCode.SERVER_LOST, _NATS_LOST, where=self._is_remote)
 
     async def nats_back(self) -> None:
         """Tell the agents what could not be told meanwhile."""
@@ -121,7 +121,7 @@ class Ports:
 
     def _fail_of(self, key: WorkloadKey, reason: str, *, attached_to: str | None = None) -> None:
         self._inboxes.fail_all(
-            RefusalCode.SERVER_UNAVAILABLE,
+            RefusalCode.SERVER_LOST,
             reason,
             where=lambda inbox: inbox.key == key and self._is_remote(inbox) and inbox.attachment != attached_to,
         )
