@@ -110,7 +110,7 @@ async def test_a_notification_reaches_the_get_stream_and_earlier_ones_are_kept(f
     server = await fleet.stdio("time")
     await proxy.until("time", 200)
     session = await proxy.open_session("time")
-    server.say(method="notifications/tools/list_changed")
+    server.server.say(method="notifications/tools/list_changed")
     answer = await proxy.post("time", call("echo", text="a"), mcp_session_id=session)
     assert answer.status_code == 200
     async with proxy.http.stream("GET", "/time/mcp", headers={"mcp-session-id": session, "accept": BOTH}) as response:
@@ -121,7 +121,7 @@ async def test_a_notification_reaches_the_get_stream_and_earlier_ones_are_kept(f
             async for piece in pieces:
                 events += parser.feed(piece)
                 if len(events) == 1:
-                    server.say(method="notifications/prompts/list_changed")
+                    server.server.say(method="notifications/prompts/list_changed")
                 if len(events) == 2:
                     break
     assert b"tools/list_changed" in events[0].data
@@ -214,7 +214,7 @@ async def test_open_calls_fail_when_the_agent_attaches_anew_and_the_session_goes
     assert lost.result().status_code == 502
     assert lost.result().json()["error"]["code"] == -32000
     assert "restarted; call again" in lost.result().json()["error"]["message"]
-    assert text_of(await proxy.post("time", call("echo", text="on"), mcp_session_id=session)) == "on"
+    assert text_of(await proxy.post("time", call("echo", request_id=2, text="on"), mcp_session_id=session)) == "on"
 
 
 async def test_an_id_that_is_in_use_is_refused(fleet: Fleet, proxy: Proxy) -> None:
@@ -226,7 +226,7 @@ async def test_an_id_that_is_in_use_is_refused(fleet: Fleet, proxy: Proxy) -> No
         while (heard := await server.heard.get()).get("method") != "tools/call":
             pass
         second = await proxy.post("time", call("echo", text="x"), mcp_session_id=session)
-        server.say(id=heard["id"], result={})
+        server.server.say(id=heard["id"], result={})
     assert second.status_code == 400
     assert second.json()["error"]["code"] == -32600
     assert first.result().status_code == 200
@@ -266,7 +266,7 @@ async def test_nats_lost_during_a_call_is_an_error_and_the_next_call_works(
     await nats.start()
 
     async def works_again() -> bool:
-        answer = await proxy.post("time", call("echo", text="back"), mcp_session_id=session)
+        answer = await proxy.post("time", call("echo", request_id=2, text="back"), mcp_session_id=session)
         return answer.status_code == 200 and text_of(answer) == "back"
 
     await eventually(works_again)

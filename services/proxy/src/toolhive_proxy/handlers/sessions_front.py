@@ -133,7 +133,8 @@ class SessionsFront:
         if (refusal := judge_session_id(session)) is not None:
             exchange.respond(refusal_answer(refusal, None))
             return
-        if not accepts_sse(request.header(b"accept") or "text/event-stream"):
+        accept = request.header(b"accept")
+        if accept and not accepts_sse(accept) and "*/*" not in accept:
             exchange.respond(_NO_EVENTS)
             return
         after = request.header(LAST_EVENT_ID)
