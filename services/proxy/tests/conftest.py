@@ -67,8 +67,8 @@ class Fleet:
     async def forget(self, name: str) -> None:
         await Bucket(self.api, subjects.DESIRED_BUCKET, DesiredWorkload).remove(WorkloadKey.default(name))
 
-    async def stdio(self, name: str) -> FrameServer:
-        server = await FrameServer(self.agent, WorkloadKey.default(name)).begin()
+    async def stdio(self, name: str, **rules: Any) -> FrameServer:
+        server = await FrameServer(self.agent, WorkloadKey.default(name), **rules).begin()
         self.servers.append(server)
         await self.declare(name)
         await self.observe(name, attachment="first")
@@ -114,8 +114,8 @@ class Proxy:
         named = {key.replace("_", "-"): value for key, value in headers.items()}
         return await self.http.post(f"/{name}/mcp", json={"jsonrpc": "2.0", **message}, headers=named)
 
-    async def open_session(self, name: str) -> str:
-        answer = await self.post(name, initialize())
+    async def open_session(self, name: str, **capabilities: Any) -> str:
+        answer = await self.post(name, initialize(**capabilities))
         assert answer.status_code == 200, answer.text
         session = str(answer.headers["mcp-session-id"])
         told = await self.post(name, {"method": "notifications/initialized"}, mcp_session_id=session)
@@ -123,9 +123,9 @@ class Proxy:
         return session
 
 
-def initialize() -> dict[str, Any]:
+def initialize(**capabilities: Any) -> dict[str, Any]:
     info = {"name": "tester", "version": "1"}
-    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info}
+    params = {"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": info}
     return {"id": 0, "method": "initialize", "params": params}
 
 

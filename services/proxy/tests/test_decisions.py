@@ -1,17 +1,14 @@
 """The tables of what to do."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
-from toolhive_proxy.decisions.session_state import Elsewhere, OpenCall, call_key, destination, is_expired
 
 from toolhive_common.origin import OriginRule, refuse_host, refuse_origin
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.state import DesiredPhase, DesiredWorkload, ObservedPhase, ObservedWorkload
 from toolhive_common.testing.factories import a_desired, a_run_config, an_observed
-from toolhive_proxy.decisions.post_verdict import PostAction, Refusal, judge_session_post
 from toolhive_proxy.decisions.routing_table import (
     Came,
     Reattached,
@@ -90,98 +87,8 @@ def test_a_session_outlives_a_restart_and_not_a_replacement() -> None:
     assert not outlives(a_run_config(image="uvx://another"), a_route())
 
 
-VERSION = "io.modelcontextprotocol/protocolVersion"
 PING = a_message(id=1, method="ping")
 TOLD = a_message(method="notifications/x")
-
-
-@pytest.mark.parametrize(
-    ("message", "version", "session", "known", "strict", "expected"),
-    [
-        (a_message(id=1, method="initialize"), "", "", False, True, PostAction.OPEN),
-        (a_message(id=1, method="initialize"), "2026-07-28", "old", False, True, PostAction.OPEN),
-        (PING, "", "", False, False, PostAction.CALL_ONCE),
-        (PING, "", "", False, True, 400),
-        (PING, "2025-06-18", "s", True, True, PostAction.CALL),
-        (PING, "", "s", False, False, 404),
-        (PING, "", "with space", False, False, 400),
-        (PING, "1999-01-01", "s", True, False, 400),
-        (PING, "2026-07-28", "s", True, False, 400),
-        (TOLD, "", "s", True, False, PostAction.TELL),
-        (TOLD, "", "s", False, False, 404),
-        (TOLD, "", "", False, False, PostAction.IGNORE),
-        (a_message(id=1, result={}), "", "s", True, False, PostAction.TELL),
-        (a_message(id=1, method="server/discover"), "", "", False, False, 400),
-        (a_message(id=1, method="subscriptions/listen"), "", "", False, False, 400),
-        (a_message(id=1, method="ping", params={"_meta": {VERSION: "2026-07-28"}}), "", "", False, False, 400),
-        (a_message(id=1, method="ping", params={"_meta": {VERSION: "2999-01-01"}}), "", "", False, False, 400),
-        (
-            a_message(id=1, method="ping", params={"_meta": {VERSION: "2025-11-25"}}),
-            "",
-            "",
-            False,
-            False,
-            PostAction.CALL_ONCE,
-        ),
-    ],
-)
-def test_a_post_is_judged_by_its_message_and_headers(
-    *,
-    message: Message,
-    version: str,
-    session: str,
-    known: bool,
-    strict: bool,
-    expected: PostAction | int,
-) -> None:
-    verdict = judge_session_post(message, version=version, session_id=session, session_known=known, strict=strict)
-    assert (verdict.status if isinstance(verdict, Refusal) else verdict) == expected
-
-
-STREAMING = OpenCall(1, token="t", streams=True)
-PLAIN = OpenCall("1", token="t", streams=False)
-ONE, TEXT_ONE = call_key(1), call_key("1")
-BOTH = {ONE: STREAMING, TEXT_ONE: PLAIN}
-PROGRESS = a_message(method="notifications/progress", params={"progressToken": "t"})
-STRAY = a_message(method="notifications/progress", params={"progressToken": "u"})
-
-
-@pytest.mark.parametrize(
-    ("message", "calls", "listening", "one_shot", "expected"),
-    [
-        (a_message(id=1, result={}), BOTH, True, False, ONE),
-        (a_message(id="1", result={}), BOTH, True, False, TEXT_ONE),
-        (a_message(id=2, result={}), BOTH, True, False, Elsewhere.NOBODY),
-        (PROGRESS, BOTH, True, False, ONE),
-        (PROGRESS, {TEXT_ONE: PLAIN}, True, False, Elsewhere.LISTENER),
-        (STRAY, BOTH, False, False, Elsewhere.NOBODY),
-        (a_message(id=9, method="roots/list"), BOTH, True, False, ONE),
-        (a_message(id=9, method="roots/list"), {TEXT_ONE: PLAIN}, True, False, Elsewhere.LISTENER),
-        (a_message(id=9, method="roots/list"), {}, False, False, Elsewhere.BACKLOG),
-        (a_message(id=9, method="roots/list"), BOTH, False, True, Elsewhere.UNANSWERABLE),
-        (TOLD, BOTH, True, False, Elsewhere.LISTENER),
-        (TOLD, BOTH, False, False, ONE),
-        (TOLD, {}, False, False, Elsewhere.BACKLOG),
-        (TOLD, {}, False, True, Elsewhere.NOBODY),
-    ],
-)
-def test_each_message_has_one_destination(
-    *,
-    message: Message,
-    calls: dict[Any, OpenCall],
-    listening: bool,
-    one_shot: bool,
-    expected: Any,
-) -> None:
-    assert destination(message, calls, listening=listening, one_shot=one_shot) == expected
-
-
-def test_a_session_expires_when_nobody_used_it_for_its_time() -> None:
-    start, ttl = datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=2)
-    assert is_expired(last_used=start, busy=False, now=start + ttl, ttl=ttl)
-    assert not is_expired(last_used=start, busy=True, now=start + ttl, ttl=ttl)
-    assert not is_expired(last_used=start, busy=False, now=start + ttl - timedelta(seconds=1), ttl=ttl)
-
 
 LOCAL = OriginRule.for_public_url("http://127.0.0.1:8081")
 

@@ -30,6 +30,7 @@ from toolhive_sessions.effects import (
     call_key,
 )
 from toolhive_sessions.legacy import LegacyMultiplexer
+from toolhive_sessions.modern import ModernMultiplexer
 from toolhive_sessions.pool import Pool
 from toolhive_sessions.records import Kind, Policy, Process, Session, expired, makes_room
 from toolhive_sessions.streams import Stream, keep_ended, newest_open
@@ -38,6 +39,10 @@ __all__ = ["Broker"]
 
 _UNKNOWN = "Session not found"
 _NO_REQUEST = "the message is no JSON-RPC request"
+_ANSWERS = frozenset({"method", "result", "error"})
+"""One of which every message has."""
+_LOOKED_AT = 4096
+"""Bytes at each end of a line that cannot be read, where the id of the call that it answers is looked for."""
 _NUMBER = re.compile(r"[0-9]{1,15}")
 _FULL = (
     "the workload has {limit} open sessions, which is the limit; try again later, or end sessions that are not needed"
@@ -276,19 +281,21 @@ class Broker:
         process, effects = self._pool.note_started(slot, now, known)
         return self._carry(process, effects, now) + self._pool.flush(process)
 
-    def process_exited(self, slot: str, reason: str, now: float) -> list[BrokerEffect]:
+    def process_exited(
+        self, slot: str, reason: str, now: float, *, code: RefusalCode = RefusalCode.SERVER_LOST
+    ) -> list[BrokerEffect]:
         """Fail what waits for a process that ended, or that could not be started.
 
         Parameters
         ----------
-        reason
-            A sentence for the callers.
+        reason, code
+            A sentence for the callers, and the kind of failure.
         """
         process = self._pool.find(slot)
         if process is None:
             return []
         process.running = process.starting = False  # first: nobody is asked to end it
-        effects = self._carry(process, process.mux.exited(reason) if process.mux else [], now)
+        effects = self._carry(process, process.mux.exited(reason, code) if process.mux else [], now)
         self._pool.note_exited(process)
         for session in [each for each in self._sessions.values() if each.slot == slot]:
             if process.session or session.kind is not Kind.CLIENT:
@@ -300,12 +307,14 @@ class Broker:
         process = self._pool.find(slot)
         if process is None or not line.strip():
             return []
+        if process.mux is None:
+            return [Dropped("the server spoke before it was asked anything")]
         try:
             value = parse(line)
         except ValueError:
-            return [Dropped(f"a line of {len(line)} bytes on standard output is no JSON")]
-        if process.mux is None:
-            return [Dropped("the server spoke before it was asked anything")]
+            value = None
+        if value is None or (isinstance(value, dict) and _ANSWERS.isdisjoint(value)):
+            return self._carry(process, _unreadable(process.mux, line), now)
         if isinstance(value, list):  # a batch, which servers of 2025-03-26 may write
             return [each for part in value for each in self._carry(process, process.mux.from_server(part), now)]
         return self._carry(process, process.mux.from_server(value), now)
@@ -359,7 +368,7 @@ class Broker:
         if session is None:
             return []
         if effect.final and effect.call is not None:
-            return self._answer(session, effect.call, effect.data, now)
+            return self._answer(session, effect.call, effect, now)
         stream = session.calls.get(effect.call) if effect.call is not None else None
         if stream is None or not stream.takes_many:
             of_call = effect.call is not None
@@ -382,15 +391,15 @@ class Broker:
             listener = session.listener = Stream("", "", 0, takes_many=True, began_at=now)
         return listener
 
-    def _answer(self, session: Session, key: CallKey, data: bytes, now: float) -> list[BrokerEffect]:
+    def _answer(self, session: Session, key: CallKey, answer: ToClient, now: float) -> list[BrokerEffect]:
         stream = session.calls.pop(key, None)
         effects: list[BrokerEffect] = []
         if stream is not None:
-            effects = self._send(session, stream, data, now, final=not session.sole)
+            effects = self._send(session, stream, answer.data, now, final=not session.sole, failure=answer.failure)
         session.last_used = now
         if key == session.opening:
             session.opening = None
-            effects += self._opened(session, data, now)
+            effects += self._opened(session, answer.data, now)
         return effects + self._drop_alone(session, now)
 
     def _opened(self, session: Session, data: bytes, now: float) -> list[BrokerEffect]:
@@ -404,7 +413,16 @@ class Broker:
         session.opened, session.client = True, client.name if client else ""
         return [SessionOpened(session.id, session.client)]
 
-    def _send(self, session: Session, stream: Stream, data: bytes, now: float, *, final: bool) -> list[BrokerEffect]:
+    def _send(
+        self,
+        session: Session,
+        stream: Stream,
+        data: bytes,
+        now: float,
+        *,
+        final: bool,
+        failure: RefusalCode | None = None,
+    ) -> list[BrokerEffect]:
         count = stream.add(data, final=final, now=now)
         if final and stream.resumable(now):
             keep_ended(session.past, stream)
@@ -415,7 +433,7 @@ class Broker:
         if final:
             self._at.pop((edge, number), None)
             stream.detach()
-        return [ToEdge(edge, FromBroker(Note.FINAL if final else Note.MESSAGE, number, data, count))]
+        return [ToEdge(edge, FromBroker(Note.FINAL if final else Note.MESSAGE, number, data, count, failure))]
 
     def _make_room(self, now: float) -> list[BrokerEffect]:
         if self._clients < self._policy.max_sessions and not (self._pool.each_its_own and self._pool.full):
@@ -462,6 +480,13 @@ def _read(data: bytes) -> Request | Notification | Response | Invalid | None:
         return classify(parse(data))
     except ValueError:
         return None
+
+
+def _unreadable(mux: LegacyMultiplexer | ModernMultiplexer, line: bytes) -> list[MuxEffect]:
+    """Fail the call that a line seems to answer. Lines that begin otherwise are what servers print for people."""
+    if line.lstrip().startswith(b"{"):
+        return mux.unreadable(line[:_LOOKED_AT], line[_LOOKED_AT:][-_LOOKED_AT:])
+    return [Dropped(f"a line of {len(line)} bytes on standard output is no JSON")]
 
 
 def _is_final(effect: BrokerEffect) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toolhive_common.mcp.jsonrpc import Id
-from toolhive_common.mcp.port import FromBroker
+from toolhive_common.mcp.port import FromBroker, RefusalCode
 
 __all__ = [
     "BrokerEffect",
@@ -71,6 +71,8 @@ class ToClient:
     """Whether it answers that call."""
     to_listener: bool = False
     """Whether no call caused it, so that it shall not come among the messages of one."""
+    failure: RefusalCode | None = None
+    """Why the process did not answer the call, where it is we who do."""
 
 
 @dataclass(slots=True)

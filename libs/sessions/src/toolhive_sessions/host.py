@@ -17,8 +17,8 @@ from typing import Protocol
 
 import structlog
 
-from toolhive_common.errors import ToolHiveError
-from toolhive_common.mcp.port import FromBroker, ToBroker, Verb
+from toolhive_common.errors import ErrorCode, ToolHiveError
+from toolhive_common.mcp.port import FromBroker, RefusalCode, ToBroker, Verb
 from toolhive_sessions.broker import Broker
 from toolhive_sessions.effects import (
     BrokerEffect,
@@ -226,12 +226,12 @@ class SessionHost:
     async def _serve(self, slot: str, peer: Peer, known: Handshake | None = None) -> None:
         running = self._running[slot] = _Running(peer)
         writing = asyncio.create_task(self._write(running))  # noqa: TID251  # owned by this call, which ends it
-        reason = _ENDED
+        reason, code = _ENDED, RefusalCode.SERVER_LOST
         try:
             await self._carry_out(self._broker.process_started(slot, self._clock(), known=known))
             await self._read(slot, peer)
         except ToolHiveError as error:
-            reason = error.message
+            reason, code = error.message, _kind_of(error)
         finally:
             writing.cancel()
             running.close()
@@ -242,7 +242,7 @@ class SessionHost:
                     del self._running[slot]
                     with suppress(TimeoutError):
                         async with asyncio.timeout(2):
-                            await self._carry_out(self._broker.process_exited(slot, reason, self._clock()))
+                            await self._carry_out(self._broker.process_exited(slot, reason, self._clock(), code=code))
             finally:
                 await asyncio.wait([writing])
                 await peer.close()
@@ -278,10 +278,11 @@ class SessionHost:
             finally:  # whatever happened, and however far starting it came
                 await self._end(slot)
         except ToolHiveError as error:
-            await self._failed(slot, error.message)
+            await self._failed(slot, error.message, _kind_of(error, RefusalCode.SERVER_UNAVAILABLE))
         except Exception:  # noqa: BLE001  # the top of this process's task: the others go on
             _log.exception("a process for a session failed", workload=self._name, slot=slot)
-            await self._failed(slot, "the server's process could not be started; the log of the agent says why")
+            text = "the server's process could not be started; the log of the agent says why"
+            await self._failed(slot, text, RefusalCode.SERVER_UNAVAILABLE)
         finally:
             if self._tasks.get(slot) is asyncio.current_task():
                 del self._tasks[slot]
@@ -299,9 +300,9 @@ class SessionHost:
         if asked_to_end is not None:
             raise asked_to_end
 
-    async def _failed(self, slot: str, reason: str) -> None:
+    async def _failed(self, slot: str, reason: str, code: RefusalCode) -> None:
         if self._tasks.get(slot) is asyncio.current_task():
-            await self._carry_out(self._broker.process_exited(slot, reason, self._clock()))
+            await self._carry_out(self._broker.process_exited(slot, reason, self._clock(), code=code))
 
     # -- effects --------------------------------------------------------------------------------------------------
 
@@ -333,7 +334,8 @@ class SessionHost:
         match effect:
             case StartProcess(slot):
                 if self._group is None:
-                    failed = self._broker.process_exited(slot, _NOT_SERVED, self._clock())
+                    code = RefusalCode.SERVER_UNAVAILABLE
+                    failed = self._broker.process_exited(slot, _NOT_SERVED, self._clock(), code=code)
                     to_edges += [each for each in failed if isinstance(each, ToEdge)]
                 else:
                     task = self._group.create_task(self._run_started(slot, self._tasks.get(slot)))
@@ -360,3 +362,7 @@ class SessionHost:
         self._dropped += 1
         if self._dropped & (self._dropped - 1) == 0:  # the 1st, 2nd, 4th, 8th, …: a chatty server fills no log
             _log.warning("dropped a message", workload=self._name, reason=reason, so_far=self._dropped)
+
+
+def _kind_of(error: ToolHiveError, otherwise: RefusalCode = RefusalCode.SERVER_LOST) -> RefusalCode:
+    return RefusalCode.SERVER_SILENT if error.code is ErrorCode.TIMEOUT else otherwise

@@ -32,6 +32,7 @@ from toolhive_common.mcp.jsonrpc import (
     request_body,
     result_body,
 )
+from toolhive_common.mcp.port import RefusalCode
 from toolhive_sessions.backcalls import BackCalls
 from toolhive_sessions.calls import Call, CallTable
 from toolhive_sessions.clients import LEVELS, Client, client_from
@@ -40,7 +41,7 @@ from toolhive_sessions.handshake import HandshakeDesk
 from toolhive_sessions.subscriptions import Subscriptions
 from toolhive_sessions.tasks import TaskTable, related_task
 
-__all__ = ["LegacyMultiplexer", "given_up", "numbers_in", "too_long_answer"]
+__all__ = ["UNREADABLE", "LegacyMultiplexer", "failed_answer", "given_up", "numbers_in", "too_long"]
 
 _ID_IN_LINE = re.compile(rb'"id"\s*:\s*(\d+)')
 _TO_ALL = frozenset(
@@ -322,15 +323,22 @@ class LegacyMultiplexer:
 
     def too_long(self, head: bytes, tail: bytes, *, limit: int) -> list[MuxEffect]:
         """Take the ends of a line that was over the limit of bytes, and tell the caller whom it answered."""
-        for number in numbers_in(head, tail):
+        return self._fail_answered(numbers_in(head, tail), too_long(limit), "a line over the limit")
+
+    def unreadable(self, head: bytes, tail: bytes) -> list[MuxEffect]:
+        """Take the ends of a line that cannot be read, and tell the caller whom it seems to answer."""
+        return self._fail_answered(numbers_in(head, tail), UNREADABLE, "a line that cannot be read")
+
+    def _fail_answered(self, numbers: list[int], why: str, what: str) -> list[MuxEffect]:
+        for number in numbers:
             if self._desk.awaits(number):
-                error = {"code": int(Code.SERVER_ERROR), "message": "the server's answer to initialize was too long"}
+                error = {"code": int(Code.SERVER_ERROR), "message": why}
                 return self._handshake_answered(Response(number, {"jsonrpc": "2.0", "id": number, "error": error}))
             if (call := self._calls.end(number)) is not None:
-                return too_long_answer(call, limit)
+                return failed_answer(call, why, what)
             if self._calls.end_left(number):
                 break
-        return [Dropped("a line over the limit that answers no call")]
+        return [Dropped(f"{what} that answers no call")]
 
     # ends
 
@@ -364,20 +372,20 @@ class LegacyMultiplexer:
                 effects.append(self._ask("resources/unsubscribe", {"uri": uri}))
         return effects
 
-    def exited(self, reason: str) -> list[MuxEffect]:
+    def exited(self, reason: str, code: RefusalCode = RefusalCode.SERVER_LOST) -> list[MuxEffect]:
         """Fail everything that waits for the process.
 
         Parameters
         ----------
-        reason
-            A sentence for the callers.
+        reason, code
+            A sentence for the callers, and the kind of failure.
         """
         waiting: list[tuple[str, Id]] = [(call.session, call.request_id) for call in self._calls.end_all()]
         waiting += self._desk.waiting()
         waiting += [(session, call.id) for session, call in self._queue]
         self._queue = []
         return [
-            ToClient(session, error_body(each, Code.SERVER_ERROR, reason), call_key(each), final=True)
+            ToClient(session, error_body(each, Code.SERVER_ERROR, reason), call_key(each), final=True, failure=code)
             for session, each in waiting
         ]
 
@@ -396,12 +404,19 @@ def given_up(calls: list[Call]) -> list[MuxEffect]:
     ]
 
 
-def too_long_answer(call: Call, limit: int) -> list[MuxEffect]:
-    """Tell a caller that its answer was dropped for its length."""
-    why = f"the server's answer was longer than {limit // (1024 * 1024)} MiB and was dropped; ask for less"
+def too_long(limit: int) -> str:
+    """Say that an answer was dropped for its length."""
+    return f"the server's answer was longer than {limit // (1024 * 1024)} MiB and was dropped; ask for less"
+
+
+UNREADABLE = "the server's answer cannot be read: it is no JSON-RPC response; see the server's log"
+
+
+def failed_answer(call: Call, why: str, what: str) -> list[MuxEffect]:
+    """Tell a caller why it does not get its answer."""
     return [
         ToClient(call.session, error_body(call.request_id, Code.SERVER_ERROR, why), call.key, final=True),
-        Dropped("an answer over the limit; its caller was told"),
+        Dropped(f"{what}; its caller was told"),
     ]
 
 

@@ -25,9 +25,10 @@ from toolhive_common.mcp.jsonrpc import (
     params_of,
     request_body,
 )
+from toolhive_common.mcp.port import RefusalCode
 from toolhive_sessions.calls import Call, CallTable
 from toolhive_sessions.effects import CallKey, Dropped, MuxEffect, NotModern, ToClient, ToServer, call_key
-from toolhive_sessions.legacy import given_up, numbers_in, too_long_answer
+from toolhive_sessions.legacy import UNREADABLE, failed_answer, given_up, numbers_in, too_long
 
 __all__ = ["ModernMultiplexer"]
 
@@ -183,12 +184,19 @@ class ModernMultiplexer:
 
     def too_long(self, head: bytes, tail: bytes, *, limit: int) -> list[MuxEffect]:
         """Take the ends of a line that was over the limit of bytes, and tell the caller whom it answered."""
-        for number in numbers_in(head, tail):
+        return self._fail_answered(numbers_in(head, tail), too_long(limit), "a line over the limit")
+
+    def unreadable(self, head: bytes, tail: bytes) -> list[MuxEffect]:
+        """Take the ends of a line that cannot be read, and tell the caller whom it seems to answer."""
+        return self._fail_answered(numbers_in(head, tail), UNREADABLE, "a line that cannot be read")
+
+    def _fail_answered(self, numbers: list[int], why: str, what: str) -> list[MuxEffect]:
+        for number in numbers:
             if (call := self._calls.end(number)) is not None:
-                return too_long_answer(call, limit)
+                return failed_answer(call, why, what)
             if self._calls.end_left(number):
                 break
-        return [Dropped("a line over the limit that answers no call")]
+        return [Dropped(f"{what} that answers no call")]
 
     def end_call(self, session: str, key: CallKey) -> list[MuxEffect]:  # noqa: ARG002  # a session has one call
         """Cancel a call that nobody waits for any more."""
@@ -208,13 +216,13 @@ class ModernMultiplexer:
             for number, _ in self._calls.end_session(session)
         ]
 
-    def exited(self, reason: str) -> list[MuxEffect]:
+    def exited(self, reason: str, code: RefusalCode = RefusalCode.SERVER_LOST) -> list[MuxEffect]:
         """Fail everything that waits for the process."""
         waiting: list[tuple[str, Id]] = [(call.session, call.request_id) for call in self._calls.end_all()]
         waiting += [(session, request.id) for session, request in self._queue]
         self._queue = []
         return [
-            ToClient(session, error_body(each, Code.SERVER_ERROR, reason), call_key(each), final=True)
+            ToClient(session, error_body(each, Code.SERVER_ERROR, reason), call_key(each), final=True, failure=code)
             for session, each in waiting
         ]
 

@@ -36,7 +36,9 @@ class UpstreamError(ToolHiveError):
     """An HTTP server failed."""
 
     def __init__(self, trouble: UpstreamTrouble, detail: str) -> None:
-        super().__init__(ErrorCode.SERVER_NOT_READY, f"the server is {trouble.value}: {detail}")
+        silent = trouble is UpstreamTrouble.SILENT
+        code = ErrorCode.TIMEOUT if silent else ErrorCode.SERVER_NOT_READY
+        super().__init__(code, f"the server is {trouble.value}: {detail}")
         self.trouble = trouble
         self.detail = detail
 

@@ -95,12 +95,12 @@ class ScriptedServer:
 class FrameServer:
     """What the agent does for one workload, without an engine."""
 
-    def __init__(self, bus: Bus, key: WorkloadKey) -> None:
+    def __init__(self, bus: Bus, key: WorkloadKey, server: "ScriptedServer | None" = None, **rules: Any) -> None:
         self._channel = FrameChannel(bus)
         self._key = key
-        self.server = ScriptedServer()
+        self.server = server or ScriptedServer()
         self.ended: asyncio.Queue[str] = asyncio.Queue()
-        self.host = SessionHost(key.name, Policy(probe_patience=0.5), self, self, tick=0.1)
+        self.host = SessionHost(key.name, Policy(**{"probe_patience": 0.5, **rules}), self, self, tick=0.1)
         self._edges = EdgeWatch(bus, self.host.edge_gone)
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -9,6 +9,7 @@ On the wire a message is a line of JSON (the envelope) and behind it, untouched,
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import orjson
 
@@ -69,6 +70,10 @@ class RefusalCode(StrEnum):
     SESSIONS_FULL = "sessions_full"
     ID_IN_USE = "id_in_use"
     SERVER_UNAVAILABLE = "server_unavailable"
+    SERVER_LOST = "server_lost"
+    """It ended, or its connection broke, before it answered."""
+    SERVER_SILENT = "server_silent"
+    """It did not take a message in time."""
     NO_REQUEST = "no_request"
     """What should be a request is none."""
     NOTHING_TO_RESUME = "nothing_to_resume"
@@ -100,6 +105,7 @@ class FromBroker:
     number: int = 0
     """Of the message on its stream, from 1."""
     code: RefusalCode | None = None
+    """Why there is no answer; with `Note.FINAL` the data is the JSON-RPC error that says so."""
 
 
 def encode_up(message: ToBroker) -> bytes:
@@ -124,7 +130,7 @@ def decode_up(data: bytes) -> ToBroker:
         It is nothing of the kind.
     """
     envelope, _, body = data.partition(b"\n")
-    verb, stream, session, streams, after, cancel = orjson.loads(envelope)
+    verb, stream, session, streams, after, cancel = _fields(envelope, 6)
     return ToBroker(Verb(verb), stream, session, body, streams, after, cancel)
 
 
@@ -142,5 +148,12 @@ def decode_down(data: bytes) -> FromBroker:
         It is nothing of the kind.
     """
     envelope, _, body = data.partition(b"\n")
-    note, stream, number, code = orjson.loads(envelope)
-    return FromBroker(Note(note), stream, body, number, RefusalCode(code) if code else None)
+    note, stream, number, code = _fields(envelope, 4)
+    return FromBroker(Note(note), stream, body, number, RefusalCode(code) if code is not None else None)
+
+
+def _fields(envelope: bytes, count: int) -> list[Any]:
+    fields = orjson.loads(envelope)
+    if not isinstance(fields, list) or len(fields) != count:
+        raise ValueError(f"an envelope has {count} fields")
+    return fields

@@ -181,7 +181,10 @@ class HttpExchange:
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call this when the client leaves before the answer is whole."""
-        self._on_close = callback
+        if self._writer is None:  # it left before anybody asked
+            callback()
+        else:
+            self._on_close = callback
 
     def on_done(self, callback: Callable[[int, int], None]) -> None:
         """Call this when the answer is over."""

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from urllib.parse import urljoin, urlsplit
 
+from toolhive_common.errors import ToolHiveError
 from toolhive_proxy.errors import LinkBrokenError, UpstreamError
 from toolhive_proxy.models.http import Header
 from toolhive_proxy.models.routes import Origin
@@ -113,12 +114,20 @@ class SsePeer:
                 async for _ in response.body():
                     pass
         except TimeoutError as error:
-            await self.close()
             detail = f"it did not take a message within {self._patience:g} s"
-            raise UpstreamError(UpstreamTrouble.SILENT, detail) from error
+            raise await self._broken(UpstreamError(UpstreamTrouble.SILENT, detail)) from error
+        except UpstreamError as error:
+            raise await self._broken(error) from error
         if response.status >= 400:  # noqa: PLR2004  # what HTTP calls an error
-            await self.close()
-            raise LinkBrokenError(f"the server refused a message with HTTP status {response.status}")
+            text = f"the server refused a message with HTTP status {response.status}"
+            raise await self._broken(LinkBrokenError(text))
+
+    async def _broken(self, error: ToolHiveError) -> ToolHiveError:
+        """Close the stream, and tell whoever reads it why: a connection that we drop says nothing more."""
+        await self.close()
+        if self._response is not None:
+            self._response.on_failure(error)
+        return error
 
     async def messages(self) -> AsyncIterator[Line | TooLong]:
         """Tell what the server says.

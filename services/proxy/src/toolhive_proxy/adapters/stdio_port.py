@@ -5,7 +5,7 @@ from collections.abc import Callable
 import structlog
 
 from toolhive_common.errors import ErrorCode, ToolHiveError
-from toolhive_common.mcp.port import FromBroker, ToBroker, decode_down, encode_up
+from toolhive_common.mcp.port import FromBroker, ToBroker, Verb, decode_down, encode_up
 from toolhive_common.messaging.bus import Bus
 from toolhive_common.messaging.edges import EdgeBeat
 from toolhive_common.messaging.frames import Frame, FrameChannel
@@ -16,6 +16,7 @@ from toolhive_common.subjects import McpFrameSubject
 __all__ = ["StdioPort", "StdioPorts"]
 
 _log = structlog.get_logger(__name__)
+_MOST_UNSAID = 10_000
 
 
 class StdioPorts:
@@ -49,6 +50,8 @@ class StdioPorts:
         self._channel = FrameChannel(bus, max_message=max_message, on_undeliverable=self._undeliverable)
         self._beat = EdgeBeat(bus, edge)
         self._ready = False
+        self._unsaid: dict[tuple[str, int], ToBroker] = {}
+        """What clients left while NATS was away."""
 
     async def run(self) -> None:
         """Listen, and give signs of life, for ever."""
@@ -62,6 +65,12 @@ class StdioPorts:
             break
         self._ready = True
         await self._beat.run()
+
+    async def say_what_waited(self) -> None:
+        """Tell the agents which clients left while NATS was away, so that they do not talk to nobody for ever."""
+        unsaid, self._unsaid = self._unsaid, {}
+        for (subject, _), message in unsaid.items():
+            await self.send(subject, message)
 
     async def goodbye(self) -> None:
         """Say that this proxy stops: its clients come again through another."""
@@ -77,6 +86,9 @@ class StdioPorts:
         A frame carries no correlation id: the agent's log lines name the workload and the session, not the
         ``X-Request-Id`` of the request that brought it.
         """
+        if message.verb is Verb.LEAVE and not self._bus.connected and len(self._unsaid) < _MOST_UNSAID:
+            self._unsaid[subject, message.stream] = message
+            return
         if not self._ready:
             raise self._bus.unreachable()
         await self._channel.send(subject, encode_up(message), tag=str(message.stream))

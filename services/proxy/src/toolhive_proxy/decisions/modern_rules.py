@@ -6,8 +6,10 @@ may have decided by the one what the server does by the other. A stdio server ne
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from toolhive_common.mcp.eras import MODERN_VERSIONS
@@ -21,6 +23,8 @@ _PREFIX = "io.modelcontextprotocol/"
 _NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 _BAD_REQUEST = frozenset({Code.HEADER_MISMATCH, Code.MISSING_CAPABILITY, Code.UNSUPPORTED_PROTOCOL_VERSION})
 _FIRST, _LAST = "=?base64?", "?="
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,400})(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,20})?")
+"""As JSON writes them. No client says a longer one in a header."""
 
 
 def judge_modern(message: Message, *, version: str, method: str, name: str) -> Refusal | None:
@@ -137,8 +141,15 @@ def _same(text: str, value: object) -> bool:
     if isinstance(value, bool):
         return text == ("true" if value else "false")
     if isinstance(value, int | float):
-        try:
-            return float(text) == float(value)
-        except ValueError:
-            return False
+        return _same_number(text, value)
     return text == value
+
+
+def _same_number(text: str, value: float) -> bool:
+    """Compare exactly: as floats, large numbers would pass for each other."""
+    if not _NUMBER.fullmatch(text):
+        return False
+    try:
+        return Decimal(text) == Decimal(repr(value))
+    except ArithmeticError:  # its exponent is beyond all measure
+        return False

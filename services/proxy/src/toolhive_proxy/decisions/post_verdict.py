@@ -60,11 +60,7 @@ def judge_body(peeked: Message | Batch | Invalid, *, version: str) -> Message | 
 def judge_post(message: Message, facts: PostFacts) -> Verb | Refusal | None:
     """Say what to ask the keeper of the sessions for; ``None`` for what is accepted and concerns nobody."""
     if message.method == "initialize" and message.kind is Kind.REQUEST:
-        if not _says_modern(message, facts.version):
-            return Verb.OPEN
-        # A server that serves both eras would take it for the beginning of the other one.
-        text = f"MCP {facts.version} has no initialize; each request stands alone"
-        return Refusal(404, Code.METHOD_NOT_FOUND, text, message.id)
+        return _judge_initialize(message, facts.version)
     if wants_modern(message, facts.version):
         return _judge_modern(message, facts)
     request_id = message.id if message.kind is Kind.REQUEST else None
@@ -80,12 +76,16 @@ def judge_post(message: Message, facts: PostFacts) -> Verb | Refusal | None:
     return judge_session_id(facts.session_id, request_id) or (Verb.CALL if is_request else Verb.TELL)
 
 
-def _says_modern(message: Message, version: str) -> bool:
-    """Whether an ``initialize`` says, in its header and in its body, that it belongs to the era that has none.
+def _judge_initialize(message: Message, version: str) -> Verb | Refusal:
+    """Refuse one that says, in its header and in its body, that it belongs to the era that has none.
 
-    A client that falls back from that era may say so in one of them still.
+    A client that falls back from that era may say so in one of them still. A server that serves both eras would take
+    it for the beginning of the other one.
     """
-    return version in MODERN_VERSIONS and message.meta.get(VERSION_KEY) in MODERN_VERSIONS
+    if version in MODERN_VERSIONS and message.meta.get(VERSION_KEY) in MODERN_VERSIONS:
+        text = f"MCP {version} has no initialize; each request stands alone"
+        return Refusal(404, Code.METHOD_NOT_FOUND, text, message.id)
+    return Verb.OPEN
 
 
 def wants_modern(message: Message, version: str) -> bool:

@@ -29,6 +29,8 @@ _FAILURES: dict[RefusalCode, tuple[int, int, int | None]] = {
     RefusalCode.SESSIONS_FULL: (503, Code.SERVER_ERROR, _LATER),
     RefusalCode.ID_IN_USE: (400, Code.INVALID_REQUEST, None),
     RefusalCode.SERVER_UNAVAILABLE: (503, Code.SERVER_ERROR, _SOON),
+    RefusalCode.SERVER_LOST: (502, Code.SERVER_ERROR, None),
+    RefusalCode.SERVER_SILENT: (504, Code.SERVER_ERROR, None),
     RefusalCode.NO_REQUEST: (400, Code.INVALID_REQUEST, None),
     RefusalCode.NOTHING_TO_RESUME: (400, Code.INVALID_REQUEST, None),
 }

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 
+from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.jsonrpc import Code, error_body
 from toolhive_common.mcp.port import Note, Verb
 from toolhive_proxy.decisions.answers import rewritten, timeout_failure
 from toolhive_proxy.decisions.post_verdict import PostFacts, judge_post
 from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
+from toolhive_proxy.errors import ClientLeftError, SlowClientError
 from toolhive_proxy.handlers.call_writer import STREAM_HEAD, StreamTimes
+from toolhive_proxy.handlers.replying import refusal_answer, until_client_leaves
 from toolhive_proxy.models.gates import RequestContext
 from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.models.messages import Batch, Kind, Message
@@ -33,35 +36,79 @@ async def write_batch(
     sessions: Sessions,
     times: StreamTimes,
 ) -> None:
-    """Serve each message, and write all answers: as an array, or as events where the client takes those."""
+    """Serve each message, and write all answers: as an array, or as events where the client takes those.
+
+    Raises
+    ------
+    ClientLeftError
+        The client left before it had all of them.
+    """
     if len(batch.messages) > _MOST:
         body = error_body(None, Code.INVALID_REQUEST, f"a batch may have {_MOST} messages; send several")
         exchange.respond(json_answer(HTTPStatus.BAD_REQUEST, body))
         return
-    requests = [message for message in batch.messages if message.kind is Kind.REQUEST]
-    streams = accepts_sse(context.request.header(b"accept")) and bool(requests)
-    answers: list[bytes] = []
-    if streams:
-        exchange.start(HTTPStatus.OK, STREAM_HEAD)
+    answer = _Answer(exchange, batch)
 
     async def serve(message: Message) -> None:
         member = _Member(context, message, facts, sessions, times)
-        async for data, final in member.messages(streams=streams):
-            if streams:
-                exchange.write(encode_event(data))
-                await exchange.drain()
-            elif final:
-                answers.append(data)
+        async for said in member.messages(streams=answer.streams):
+            await answer.take(*said)
 
-    async with asyncio.TaskGroup() as group:
-        for message in batch.messages:
-            group.create_task(serve(message))
-    if streams:
-        exchange.end()
-    elif answers:
-        exchange.respond(json_answer(HTTPStatus.OK, b"[" + b",".join(answers) + b"]"))
-    else:
-        exchange.respond(Response(HTTPStatus.ACCEPTED))
+    async def serve_all() -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for message in batch.messages:
+                    group.create_task(serve(message))
+        except BaseExceptionGroup as failures:  # for the client it is one failure
+            raise failures.exceptions[0] from failures
+
+    await until_client_leaves(exchange, serve_all())
+    answer.end()
+
+
+class _Answer:
+    """What the client gets. It begins with the first message that is no refusal: until then it can be one whole."""
+
+    def __init__(self, exchange: Exchange, batch: Batch) -> None:
+        self._exchange = exchange
+        self._requests = sum(message.kind is Kind.REQUEST for message in batch.messages)
+        self.streams = accepts_sse(exchange.request.header(b"accept")) and self._requests > 0
+        self._answers: list[bytes] = []
+        self._unknown: Failure | None = None
+        """That the session is not there, which the whole batch then shares."""
+
+    async def take(self, data: bytes, final: bool, failure: Failure | Refusal | None) -> None:  # noqa: FBT001
+        """Write what came for one message, or keep it."""
+        if isinstance(failure, Failure) and failure.status == HTTPStatus.NOT_FOUND:
+            self._unknown = failure
+        if self.streams and failure is None:
+            self._write([*self._answers, data])
+            self._answers = []
+            await self._exchange.drain()
+        elif final and data:
+            self._answers.append(data)
+
+    def _write(self, messages: list[bytes]) -> None:
+        if not self._exchange.started:
+            self._exchange.start(HTTPStatus.OK, STREAM_HEAD)
+        for message in messages:
+            self._exchange.write(encode_event(message))
+
+    def end(self) -> None:
+        """Write what was kept."""
+        if self._unknown is not None and not self._exchange.started:
+            self._exchange.respond(refusal_answer(self._unknown, None))
+        elif self.streams:
+            self._write(self._answers)
+            self._exchange.end()
+        elif self._requests:
+            self._exchange.respond(json_answer(HTTPStatus.OK, b"[" + b",".join(self._answers) + b"]"))
+        else:
+            self._exchange.respond(Response(HTTPStatus.ACCEPTED))
+
+
+_Said = tuple[bytes, bool, Failure | Refusal | None]
+"""A message, whether it is the answer, and what it tells of when it is a refusal of ours."""
 
 
 class _Member:
@@ -76,11 +123,11 @@ class _Member:
         self._sessions = sessions
         self._times = times
 
-    async def messages(self, *, streams: bool) -> AsyncIterator[tuple[bytes, bool]]:
-        """What comes for it, and whether each is the answer."""
+    async def messages(self, *, streams: bool) -> AsyncIterator[_Said]:
+        """What comes for it."""
         verdict = judge_post(self._message, self._facts)
         if isinstance(verdict, Refusal):
-            yield self._error(verdict), True
+            yield self._refused(verdict)
             return
         if verdict is None:
             return
@@ -93,20 +140,25 @@ class _Member:
                     item = await inbox.get(self._times.patience)
                     match item.note:
                         case Note.MESSAGE:
-                            yield item.data, False
+                            yield item.data, False, None
                             continue
                         case Note.FINAL:
-                            yield rewritten(item.data, self._context.rewrites), True
+                            yield rewritten(item.data, self._context.rewrites), True, None
                         case Note.REFUSED:
-                            yield self._error(failure_from(item.code, item.data.decode())), True
+                            yield self._refused(failure_from(item.code, item.data.decode(errors="replace")))
                         case Note.DONE if verdict is not Verb.TELL:
-                            yield self._error(ENDED), True
+                            yield self._refused(ENDED)
                         case _:
                             pass
                     return
+        except (ClientLeftError, SlowClientError):
+            raise
+        except ToolHiveError as error:
+            yield self._refused(Failure(HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVER_ERROR, error.message))
         except TimeoutError:
-            yield self._error(timeout_failure(self._times.patience)), True
+            yield self._refused(timeout_failure(self._times.patience))
 
-    def _error(self, failure: Refusal | Failure) -> bytes:
-        request_id = self._message.id if self._message.kind is Kind.REQUEST else None
-        return error_body(request_id, failure.code, failure.message)
+    def _refused(self, failure: Refusal | Failure) -> _Said:
+        if self._message.kind is not Kind.REQUEST:
+            return b"", True, failure
+        return error_body(self._message.id, failure.code, failure.message), True, failure

@@ -8,7 +8,7 @@ from toolhive_common.mcp.port import FromBroker, Note
 from toolhive_proxy.decisions.answers import error_code_of, rewritten, timeout_failure
 from toolhive_proxy.decisions.modern_rules import status_of
 from toolhive_proxy.decisions.refusal import ENDED, failure_from
-from toolhive_proxy.handlers.replying import refusal_answer
+from toolhive_proxy.handlers.replying import failed_answer, refusal_answer
 from toolhive_proxy.models.gates import ResultRewrite
 from toolhive_proxy.models.http import Exchange, Header, Response
 from toolhive_proxy.models.replies import Failure
@@ -117,25 +117,37 @@ class CallWriter:
             case Note.STARTED:
                 return False
             case Note.FINAL:
-                self._answer(rewritten(item.data, self._facts.rewrites), item.number)
+                self._answer(rewritten(item.data, self._facts.rewrites), item)
             case Note.REFUSED:
                 self._fail(failure_from(item.code, item.data.decode(errors="replace")))
+            case Note.DONE if self._inbox.cut_off and self._exchange.started:
+                self._break_off()
             case Note.DONE:
                 self._fail(ENDED)
         return True
 
-    def _answer(self, data: bytes, number: int) -> None:
+    def _break_off(self) -> None:
+        """End without an answer: it may still come, for a client that comes again."""
+        if self._facts.endless:
+            self._exchange.end()
+        else:
+            self._exchange.abort()
+
+    def _answer(self, data: bytes, item: FromBroker) -> None:
         exchange = self._exchange
         if exchange.started:
-            exchange.write(self._event(data, number))
+            exchange.write(self._event(data, item.number))
             exchange.end()
+            return
+        if item.code is not None:
+            exchange.respond(failed_answer(item.code, data))
             return
         headers = [(SESSION_ID, self._facts.session_id.encode())] if self._opened(data) else []
         code = error_code_of(data) if self._facts.modern else None
         if code is not None and (status := status_of(code)) != HTTPStatus.OK:
             exchange.respond(json_answer(status, data, headers=headers))
         elif self._streams and (len(data) <= _LARGEST_EVENT or not accepts_json(self._accept)):
-            body = self._priming() + self._event(data, number)
+            body = self._priming() + self._event(data, item.number)
             exchange.respond(Response(HTTPStatus.OK, body, [*STREAM_HEAD, *headers]))
         else:
             exchange.respond(json_answer(HTTPStatus.OK, data, headers=headers))

@@ -1,20 +1,33 @@
 """Answers to MCP requests, in the words of JSON-RPC."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
+from http import HTTPStatus
 from typing import Any
 
+from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.jsonrpc import Code, Id
-from toolhive_proxy.decisions.refusal import Refusal
-from toolhive_proxy.errors import ClientLeftError
+from toolhive_common.mcp.port import RefusalCode
+from toolhive_proxy.decisions.answers import timeout_failure
+from toolhive_proxy.decisions.refusal import Refusal, failure_from
+from toolhive_proxy.errors import ClientLeftError, SlowClientError
 from toolhive_proxy.models.gates import RequestContext
 from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.models.messages import Kind, Message
 from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.models.routes import Unavailable, Unknown
-from toolhive_proxy.protocol.answers import error_answer
+from toolhive_proxy.protocol.answers import error_answer, json_answer
 
-__all__ = ["failure_of_lookup", "id_of", "refusal_answer", "request_id_of", "until_client_leaves"]
+__all__ = [
+    "end_stream",
+    "failed_answer",
+    "failure_of_lookup",
+    "id_of",
+    "refusal_answer",
+    "request_id_of",
+    "serve_or_refuse",
+    "until_client_leaves",
+]
 
 
 def request_id_of(context: RequestContext) -> Id | None:
@@ -42,6 +55,14 @@ def refusal_answer(refusal: Refusal | Failure, request_id: Id | None) -> Respons
     )
 
 
+def failed_answer(code: RefusalCode, error: bytes) -> Response:
+    """Hand on the JSON-RPC error that stands for the answer of a server that gave none."""
+    failure = failure_from(code, "")
+    after = failure.retry_after
+    headers = [(b"retry-after", b"%d" % after)] if after is not None else []
+    return json_answer(failure.status, error, headers=headers)
+
+
 def failure_of_lookup(found: Unavailable | Unknown) -> Failure:
     """Say why a workload cannot be called."""
     match found:
@@ -50,6 +71,43 @@ def failure_of_lookup(found: Unavailable | Unknown) -> Failure:
             return Failure(404, Code.INVALID_REQUEST, text)
         case Unavailable():
             return Failure(503, Code.SERVER_ERROR, found.reason, found.retry_after)
+
+
+async def serve_or_refuse(exchange: Exchange, context: RequestContext, work: Awaitable[None], seconds: float) -> None:
+    """Do the work of a request; what fails is told to its client.
+
+    Parameters
+    ----------
+    seconds
+        That whoever was asked had for an answer.
+
+    Raises
+    ------
+    ClientLeftError, SlowClientError
+        There is no client to tell.
+    """
+    try:
+        await work
+    except (ClientLeftError, SlowClientError):
+        raise
+    except TimeoutError:
+        failure = timeout_failure(seconds)
+    except ToolHiveError as error:
+        failure = Failure(HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVER_ERROR, error.message)
+    else:
+        return
+    if exchange.started:
+        exchange.abort()
+    else:
+        exchange.respond(refusal_answer(failure, request_id_of(context)))
+
+
+def end_stream(exchange: Exchange, failure: Failure) -> None:
+    """End a stream, or say why it does not begin. Its client can come again for what is missing."""
+    if exchange.started:
+        exchange.end()
+    else:
+        exchange.respond(refusal_answer(failure, None))
 
 
 async def until_client_leaves(exchange: Exchange, work: Coroutine[Any, Any, None]) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
-from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.eras import MODERN_VERSIONS
 from toolhive_common.mcp.jsonrpc import Code
 from toolhive_common.mcp.port import Note, Verb
@@ -11,14 +10,12 @@ from toolhive_common.schemas.runconfig import Transport
 from toolhive_proxy.decisions.answers import rewritten
 from toolhive_proxy.decisions.post_verdict import PostFacts, judge_post, judge_session_id
 from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
-from toolhive_proxy.errors import ClientLeftError
 from toolhive_proxy.handlers.batches import write_batch
 from toolhive_proxy.handlers.call_writer import STREAM_HEAD, CallFacts, CallWriter, StreamTimes
-from toolhive_proxy.handlers.replying import id_of, refusal_answer
+from toolhive_proxy.handlers.replying import end_stream, refusal_answer, serve_or_refuse
 from toolhive_proxy.models.gates import RequestContext, ResultRewrite
 from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.models.messages import Batch, Message
-from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.protocol.answers import json_answer
 from toolhive_proxy.protocol.headers import (
     LAST_EVENT_ID,
@@ -59,18 +56,7 @@ class SessionsFront:
 
     async def serve(self, exchange: Exchange, context: RequestContext) -> None:
         """Serve one request."""
-        try:
-            await self._serve(exchange, context)
-        except ToolHiveError as error:
-            if isinstance(error, ClientLeftError):
-                raise
-            failure = Failure(HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVER_ERROR, error.message)
-            message = context.message
-            request_id = id_of(message) if isinstance(message, Message) else None
-            if exchange.started:
-                exchange.abort()
-            else:
-                exchange.respond(refusal_answer(failure, request_id))
+        await serve_or_refuse(exchange, context, self._serve(exchange, context), self._times.patience)
 
     async def _serve(self, exchange: Exchange, context: RequestContext) -> None:
         message = context.message
@@ -148,7 +134,8 @@ class SessionsFront:
         if (refusal := judge_session_id(session)) is not None:
             exchange.respond(refusal_answer(refusal, None))
             return
-        if not accepts_sse(request.header(b"accept") or "text/event-stream"):
+        accept = request.header(b"accept")
+        if accept and not accepts_sse(accept) and "*/*" not in accept:
             exchange.respond(_NO_EVENTS)
             return
         after = request.header(LAST_EVENT_ID)
@@ -161,13 +148,15 @@ class SessionsFront:
     async def _follow(self, exchange: Exchange, inbox: Inbox, name: str, rewrites: Sequence[ResultRewrite]) -> None:
         while True:
             try:
-                item = await inbox.get(self._times.keep_alive)
+                item = await inbox.get(self._times.keep_alive if exchange.started else self._times.patience)
             except TimeoutError:
+                if not exchange.started:
+                    raise
                 exchange.write(KEEP_ALIVE)
                 continue
             match item.note:
                 case Note.REFUSED:
-                    exchange.respond(refusal_answer(failure_from(item.code, item.data.decode()), None))
+                    end_stream(exchange, failure_from(item.code, item.data.decode()))
                     return
                 case Note.STARTED:
                     exchange.start(HTTPStatus.OK, STREAM_HEAD)
@@ -179,10 +168,7 @@ class SessionsFront:
                     exchange.end()
                     return
                 case Note.DONE:
-                    if exchange.started:
-                        exchange.end()
-                    else:
-                        exchange.respond(refusal_answer(ENDED, None))
+                    end_stream(exchange, ENDED)
                     return
             await exchange.drain()
 

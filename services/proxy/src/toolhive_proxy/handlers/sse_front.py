@@ -12,7 +12,7 @@ from toolhive_proxy.decisions.places import path_of
 from toolhive_proxy.decisions.proxy_headers import endpoint_url
 from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
 from toolhive_proxy.handlers.call_writer import STREAM_HEAD, StreamTimes
-from toolhive_proxy.handlers.replying import id_of, refusal_answer
+from toolhive_proxy.handlers.replying import end_stream, id_of, refusal_answer, serve_or_refuse
 from toolhive_proxy.models.gates import RequestContext, ResultRewrite
 from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.models.messages import Kind, Message
@@ -66,6 +66,9 @@ class SseFront:
 
     async def stream(self, exchange: Exchange, context: RequestContext) -> None:
         """Begin a session, and write all that comes in it."""
+        await serve_or_refuse(exchange, context, self._stream(exchange, context), self._times.patience)
+
+    async def _stream(self, exchange: Exchange, context: RequestContext) -> None:
         session = self._new_session_id()
         self._rewrites[session] = {}
         try:
@@ -80,8 +83,10 @@ class SseFront:
         told = False
         while True:
             try:
-                item = await inbox.get(self._times.keep_alive)
+                item = await inbox.get(self._times.keep_alive if exchange.started else self._times.patience)
             except TimeoutError:
+                if not exchange.started:
+                    raise
                 exchange.write(KEEP_ALIVE)
                 continue
             match item.note:
@@ -95,13 +100,10 @@ class SseFront:
                         await asyncio.sleep(_APART)
                     exchange.write(encode_event(self._rewritten(item.data, session)))
                 case Note.REFUSED:
-                    exchange.respond(refusal_answer(failure_from(item.code, item.data.decode()), None))
+                    end_stream(exchange, failure_from(item.code, item.data.decode()))
                     return
                 case Note.DONE:
-                    if exchange.started:
-                        exchange.end()
-                    else:
-                        exchange.respond(refusal_answer(ENDED, None))
+                    end_stream(exchange, ENDED)
                     return
             await exchange.drain()
 
@@ -116,6 +118,9 @@ class SseFront:
 
     async def post(self, exchange: Exchange, context: RequestContext) -> None:
         """Take one message of a session."""
+        await serve_or_refuse(exchange, context, self._post(exchange, context), self._times.patience)
+
+    async def _post(self, exchange: Exchange, context: RequestContext) -> None:
         session = _query_value(context.request.query, "session_id")
         message = context.message
         if not isinstance(message, Message):

@@ -116,6 +116,10 @@ class HttpAnswer(Protocol):
         """Pieces of the body, as they come."""
         ...
 
+    def on_failure(self, error: ToolHiveError) -> None:
+        """Tell whoever reads it that there is no more, and why."""
+        ...
+
 
 class HttpClient(Protocol):
     """Sends requests to HTTP servers."""

@@ -43,7 +43,9 @@ class Inbox:
         self.over = False
         """Whether the other side says nothing more."""
         self.cut_off = False
-        """Whether the client did not read, and lost what waited."""
+        """Whether the client did not read, and lost what waited; or shall come again, since the proxy stops."""
+        self.ended_here = False
+        """Whether it ended at this side only, so that the other has to be told."""
         self.endless = False
         """Whether it may stay open for as long as its client likes."""
         self.left = False
@@ -53,7 +55,7 @@ class Inbox:
         self._book = book
         self._items: deque[FromBroker] = deque()
         self._reader: asyncio.Future[None] | None = None
-        self._room: asyncio.Future[None] | None = None
+        self._room = asyncio.Event()
 
     def put(self, item: FromBroker) -> bool:
         """Add an item; tells whether there is room for more."""
@@ -77,20 +79,21 @@ class Inbox:
 
     async def wait_for_room(self) -> None:
         """Wait until the client has read; cut it off when it does not."""
-        self._room = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(self._book.limits.patience):
-                await self._room
+                while self.full:
+                    self._room.clear()
+                    await self._room.wait()
         except TimeoutError:
             self.cut()
-        finally:
-            self._room = None
 
     def cut(self) -> None:
         """Drop what waits, and end: the client does not read."""
-        self.cut_off = True
+        self.cut_off = self.ended_here = True
         self._forget()
+        self.over = False  # also when the end waits already: it was dropped with the rest
         self.put(FromBroker(Note.DONE, self.number))
+        self._room.set()
 
     def leave(self) -> None:
         """Note that the client is gone."""
@@ -100,6 +103,7 @@ class Inbox:
 
     def fail(self, code: RefusalCode, text: str) -> None:
         """End with an error, unless the end is there already."""
+        self.ended_here = self.ended_here or not self.over
         self.put(FromBroker(Note.REFUSED, self.number, text.encode(), code=code))
 
     async def get(self, seconds: float) -> FromBroker:
@@ -124,16 +128,15 @@ class Inbox:
         item = self._items.popleft()
         self.size -= len(item.data)
         self._book.held -= len(item.data)
-        if self._room is not None and not self._room.done() and not self.full:
-            self._room.set_result(None)
+        if not self.full:
+            self._room.set()
         return item
 
     def close(self) -> None:
         """Take nothing more, and give back what is held."""
         self.over = True
         self._forget()
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
+        self._room.set()
 
     def _forget(self) -> None:
         self._items.clear()
@@ -188,8 +191,8 @@ class Inboxes:
         """End those that would never end by themselves: the proxy stops."""
         for inbox in self:
             if inbox.endless:
+                inbox.cut_off = inbox.ended_here = True
                 inbox.put(FromBroker(Note.DONE, inbox.number))
-                inbox.cut_off = True
 
     def fail_all(self, code: RefusalCode, text: str, *, where: Callable[[Inbox], bool]) -> None:
         """End those with an error that ``where`` holds for."""

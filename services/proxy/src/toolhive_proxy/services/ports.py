@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import structlog
 
+from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.port import RefusalCode
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.state import WorkloadKey
@@ -106,14 +108,20 @@ class Ports:
 
     def nats_lost(self) -> None:
         """Fail all that waits for an agent: the way of the answers is gone."""
-        self._inboxes.fail_all(RefusalCode.SERVER_UNAVAILABLE, _NATS_LOST, where=self._is_remote)
+        self._inboxes.fail_all(RefusalCode.SERVER_LOST, _NATS_LOST, where=self._is_remote)
+
+    async def nats_back(self) -> None:
+        """Tell the agents what could not be told meanwhile."""
+        if self._stdio is not None:
+            with suppress(ToolHiveError):  # it was lost again
+                await self._stdio.say_what_waited()
 
     def _is_remote(self, inbox: Inbox) -> bool:
         return inbox.key in self._remote
 
     def _fail_of(self, key: WorkloadKey, reason: str, *, attached_to: str | None = None) -> None:
         self._inboxes.fail_all(
-            RefusalCode.SERVER_UNAVAILABLE,
+            RefusalCode.SERVER_LOST,
             reason,
             where=lambda inbox: inbox.key == key and self._is_remote(inbox) and inbox.attachment != attached_to,
         )

@@ -69,5 +69,6 @@ class RouteKeeper:
     async def _watch_bus(self) -> None:
         while True:
             await self._bus.wait_connected()
+            await self._ports.nats_back()
             await self._bus.wait_disconnected()
             self._ports.nats_lost()

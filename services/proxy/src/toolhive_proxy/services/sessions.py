@@ -56,7 +56,7 @@ class Sessions:
             await port.submit(ToBroker(verb, inbox.number, session, data, streams, after))
             yield inbox
         finally:
-            ended = inbox.over and not inbox.cut_off
+            ended = inbox.over and not inbox.ended_here
             self._inboxes.close(inbox)
             if not ended:
                 leave = ToBroker(Verb.LEAVE, inbox.number, session, cancel=inbox.unwanted)
