@@ -16,6 +16,7 @@ BUCKETS = {
     subjects.OBSERVED_BUCKET,
     subjects.AGENTS_BUCKET,
     subjects.HANDSHAKES_BUCKET,
+    subjects.SESSIONS_BUCKET,
 }
 
 

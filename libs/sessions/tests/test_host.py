@@ -120,6 +120,9 @@ class Place:
     def session_opened(self, session: str, client: str) -> None:
         self.opened.append(session)
 
+    def session_changed(self, session: str) -> None:
+        pass
+
     def session_closed(self, session: str, client: str, reason: str) -> None:
         self.closed.append(session)
 

@@ -53,8 +53,13 @@ def _read_stream(stream: str) -> tuple[str, ...]:
     )
 
 
+def _make_stream(stream: str) -> tuple[str, ...]:
+    names = ("CREATE", "UPDATE", "INFO")
+    return tuple(f"$JS.API.STREAM.{name}.{stream}" for name in names)
+
+
 def _manage_stream(stream: str) -> tuple[str, ...]:
-    return (f"$JS.API.STREAM.CREATE.{stream}", f"$JS.API.STREAM.UPDATE.{stream}", *_read_stream(stream))
+    return (*_make_stream(stream)[:2], *_read_stream(stream))
 
 
 def _read_bucket(bucket: str) -> tuple[str, ...]:
@@ -95,6 +100,7 @@ def access_of(role: Role) -> Access:
                 publish=(
                     "$JS.API.INFO",
                     *(subject for bucket in _BUCKETS for subject in _manage_stream(f"KV_{bucket}")),
+                    *_make_stream(f"KV_{subjects.SESSIONS_BUCKET}"),
                     *_manage_stream(subjects.EVENTS_STREAM),
                     *_write_bucket(subjects.DESIRED_BUCKET),
                     *_write_bucket(subjects.OBSERVED_BUCKET),
@@ -113,6 +119,8 @@ def access_of(role: Role) -> Access:
                     *_write_bucket(subjects.AGENTS_BUCKET),
                     *_read_bucket(subjects.HANDSHAKES_BUCKET),
                     *_write_bucket(subjects.HANDSHAKES_BUCKET),
+                    *_read_bucket(subjects.SESSIONS_BUCKET),
+                    *_write_bucket(subjects.SESSIONS_BUCKET),
                     *_AGENT_EVENTS,
                     subjects.progress_subject(),
                     _ALL_FRAMES_OUT,

@@ -16,6 +16,7 @@ __all__ = [
     "EVENTS_STREAM",
     "HANDSHAKES_BUCKET",
     "OBSERVED_BUCKET",
+    "SESSIONS_BUCKET",
     "SYNCED_KEY",
     "McpFrameSubject",
     "agent_service",
@@ -25,6 +26,7 @@ __all__ = [
     "event_subject",
     "parse_bucket_key",
     "progress_subject",
+    "session_key",
 ]
 
 EVENTS_STREAM = "TOOLHIVE_EVENTS"
@@ -33,6 +35,8 @@ OBSERVED_BUCKET = "toolhive_observed"
 AGENTS_BUCKET = "toolhive_agents"
 HANDSHAKES_BUCKET = "toolhive_handshakes"
 """What a running stdio server answered to ``initialize``, so that an agent's restart does not ask it again."""
+SESSIONS_BUCKET = "toolhive_sessions"
+"""What clients' sessions with running stdio servers are, so that they outlive an agent's process."""
 
 SYNCED_KEY = "_meta.synced"
 """Key of the `SyncMarker`. Watchers of a bucket are not told keys that begin with ``_``."""
@@ -63,6 +67,11 @@ def parse_bucket_key(text: str) -> WorkloadKey:
     """
     namespace, name = text.split(".")
     return WorkloadKey(namespace=_name(namespace), name=_name(name))
+
+
+def session_key(key: WorkloadKey, name: str) -> str:
+    """Key of a session of a workload in its bucket: ``<namespace>.<workload>.<name>``."""
+    return f"{bucket_key(key)}.{name.replace('~', '=')}"
 
 
 def event_subject(key: WorkloadKey, event_type: EventType) -> str:

@@ -22,6 +22,7 @@ from toolhive_sessions.effects import (
     Handshake,
     MuxEffect,
     NotModern,
+    SessionChanged,
     SessionClosed,
     SessionOpened,
     ToClient,
@@ -29,10 +30,11 @@ from toolhive_sessions.effects import (
     ToServer,
     call_key,
 )
+from toolhive_sessions.facts import SessionFacts, is_kept_name, kept_name
 from toolhive_sessions.legacy import LegacyMultiplexer
 from toolhive_sessions.modern import ModernMultiplexer
 from toolhive_sessions.pool import Pool
-from toolhive_sessions.records import Kind, Policy, Process, Session, expired, makes_room
+from toolhive_sessions.records import MAIN, Kind, Policy, Process, Session, expired, makes_room
 from toolhive_sessions.streams import Stream, keep_ended, newest_open
 
 __all__ = ["Broker"]
@@ -43,6 +45,7 @@ _ANSWERS = frozenset({"method", "result", "error"})
 """One of which every message has."""
 _LOOKED_AT = 4096
 """Bytes at each end of a line that cannot be read, where the id of the call that it answers is looked for."""
+_CHANGES_FACTS = frozenset({"logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
 _NUMBER = re.compile(r"[0-9]{1,15}")
 _FULL = (
     "the workload has {limit} open sessions, which is the limit; try again later, or end sessions that are not needed"
@@ -64,6 +67,8 @@ class Broker:
         self._sessions: dict[str, Session] = {}
         self._clients = 0
         """Sessions of clients."""
+        self._asleep: set[str] = set()
+        """Restored sessions that were not heard of since, by the names they were kept under."""
         self._at: dict[tuple[str, int], tuple[Session, Stream]] = {}
         """What an edge's stream is."""
         self._verbs: dict[Verb, Callable[[str, ToBroker, float], list[BrokerEffect]]] = {
@@ -97,7 +102,7 @@ class Broker:
         request = _read(message.data) if message.verb is Verb.OPEN else None
         if message.verb is Verb.OPEN and (not isinstance(request, Request) or request.method != "initialize"):
             return [_refuse(edge, message, RefusalCode.NO_REQUEST, "a session begins with an initialize request")]
-        if message.session in self._sessions:
+        if message.session in self._sessions or is_kept_name(message.session):
             return [_refuse(edge, message, RefusalCode.ID_IN_USE, "there is a session of this id; take another")]
         effects = self._make_room(now)
         if self._clients >= self._policy.max_sessions:
@@ -124,7 +129,24 @@ class Broker:
     def _of_client(self, session: str) -> Session | None:
         """A client's session. The others have ids that can be guessed, and are nobody's to name."""
         found = self._sessions.get(session)
-        return found if found is not None and found.kind is Kind.CLIENT else None
+        if found is None:
+            return self._awoken(session) if self._asleep else None
+        return found if found.kind is Kind.CLIENT and session not in self._asleep else None
+
+    def _awoken(self, session: str) -> Session | None:
+        """A restored session, whose client is heard of again. The name under which it was kept lets nobody in."""
+        name = kept_name(session)
+        if is_kept_name(session) or name not in self._asleep:
+            return None
+        self._asleep.remove(name)
+        found = self._sessions.pop(name)
+        found.id = session
+        self._sessions[session] = found
+        process = self._pool.find(found.slot)
+        for mux in (process.mux, process.earlier) if process else ():
+            if isinstance(mux, LegacyMultiplexer):
+                mux.rename(name, session)
+        return found
 
     def _call(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
         session = self._of_client(message.session)
@@ -174,6 +196,8 @@ class Broker:
             self._at[edge, message.stream] = (session, stream)
         if request.method == "initialize" and session.kind is Kind.CLIENT:
             session.opening = key
+        elif request.method in _CHANGES_FACTS:
+            session.noted.add(key)
         mux = self._pool.mux_of(process, modern=session.kind is Kind.MODERN, now=now)
         return effects + self._carry(process, mux.request(session.id, request), now)
 
@@ -347,6 +371,39 @@ class Broker:
             effects += self._close(session, reason, now)
         return effects + self._pool.stop_all()
 
+    # -- outliving the broker -------------------------------------------------------------------------------------
+
+    def kept(self) -> list[str]:
+        """Sessions that another broker of the same process could go on with."""
+        return [session.id for session in self._sessions.values() if _outlasts(session)]
+
+    def facts(self, session: str) -> SessionFacts | None:
+        """What has to be kept of a session so that another broker can `restore` it; ``None`` when none can."""
+        found = self._sessions.get(session)
+        mux = self._pool.legacy_of(MAIN)
+        return mux.facts(session) if found is not None and mux is not None and _outlasts(found) else None
+
+    def restore(self, facts: Iterable[SessionFacts], now: float) -> None:
+        """Go on with sessions of an earlier broker. Comes before `process_started`, and before all else."""
+        if self._pool.each_its_own:
+            return
+        for each in facts:
+            if not is_kept_name(each.name) or self._clients >= self._policy.max_sessions:
+                continue
+            session = Session(each.name, Kind.CLIENT, MAIN, now, opened=True, client=each.client)
+            self._sessions[session.id] = session
+            self._asleep.add(session.id)
+            self._clients += 1
+            self._pool.restore(each)
+
+    def rest(self, now: float) -> list[BrokerEffect]:
+        """End all that another broker cannot go on with: the other sessions, and every process started on demand."""
+        effects: list[BrokerEffect] = []
+        for session in list(self._sessions.values()):
+            if not _outlasts(session):
+                effects += self._close(session, "the keeper of its process ended", now)
+        return effects + self._pool.stop_all()
+
     # -- carrying out ---------------------------------------------------------------------------------------------
 
     def _carry(self, process: Process, effects: Iterable[MuxEffect], now: float) -> list[BrokerEffect]:
@@ -400,6 +457,9 @@ class Broker:
         if key == session.opening:
             session.opening = None
             effects += self._opened(session, answer.data, now)
+        elif key in session.noted:
+            session.noted.discard(key)
+            effects.append(SessionChanged(session.id))
         return effects + self._drop_alone(session, now)
 
     def _opened(self, session: Session, data: bytes, now: float) -> list[BrokerEffect]:
@@ -411,7 +471,7 @@ class Broker:
         process = self._pool.find(session.slot)
         client = process.mux.client(session.id) if process and isinstance(process.mux, LegacyMultiplexer) else None
         session.opened, session.client = True, client.name if client else ""
-        return [SessionOpened(session.id, session.client)]
+        return [SessionOpened(session.id, session.client), SessionChanged(session.id)]
 
     def _send(
         self,
@@ -457,6 +517,7 @@ class Broker:
         """End a session for whatever reason."""
         if self._sessions.pop(session.id, None) is None:
             return []
+        self._asleep.discard(session.id)
         self._clients -= session.kind is Kind.CLIENT
         effects: list[BrokerEffect] = []
         for stream in {id(each): each for each in (*session.calls.values(), session.listener) if each}.values():
@@ -487,6 +548,11 @@ def _unreadable(mux: LegacyMultiplexer | ModernMultiplexer, line: bytes) -> list
     if line.lstrip().startswith(b"{"):
         return mux.unreadable(line[:_LOOKED_AT], line[_LOOKED_AT:][-_LOOKED_AT:])
     return [Dropped(f"a line of {len(line)} bytes on standard output is no JSON")]
+
+
+def _outlasts(session: Session) -> bool:
+    """Whether a session does not end with its broker: its process is shared, and no connection stands for it."""
+    return session.kind is Kind.CLIENT and session.slot == MAIN and session.opened and not session.sole
 
 
 def _is_final(effect: BrokerEffect) -> bool:

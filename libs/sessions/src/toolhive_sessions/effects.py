@@ -14,6 +14,7 @@ __all__ = [
     "Handshake",
     "MuxEffect",
     "NotModern",
+    "SessionChanged",
     "SessionClosed",
     "SessionOpened",
     "Shook",
@@ -133,6 +134,13 @@ class SessionOpened:
 
 
 @dataclass(slots=True)
+class SessionChanged:
+    """What has to be kept of a session changed: it began, or wants to hear of other things."""
+
+    session: str
+
+
+@dataclass(slots=True)
 class SessionClosed:
     """A session is over."""
 
@@ -148,4 +156,6 @@ class Shook:
     handshake: Handshake
 
 
-BrokerEffect = ToProcess | ToEdge | StartProcess | StopProcess | SessionOpened | SessionClosed | Shook | Dropped
+BrokerEffect = (
+    ToProcess | ToEdge | StartProcess | StopProcess | SessionOpened | SessionChanged | SessionClosed | Shook | Dropped
+)

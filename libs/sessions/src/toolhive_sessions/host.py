@@ -24,6 +24,7 @@ from toolhive_sessions.effects import (
     BrokerEffect,
     Dropped,
     Handshake,
+    SessionChanged,
     SessionClosed,
     SessionOpened,
     Shook,
@@ -32,6 +33,7 @@ from toolhive_sessions.effects import (
     ToEdge,
     ToProcess,
 )
+from toolhive_sessions.facts import SessionFacts
 from toolhive_sessions.lines import Line, TooLong
 from toolhive_sessions.records import MAIN, Policy
 
@@ -93,6 +95,10 @@ class Outlet(Protocol):
 
     def session_opened(self, session: str, client: str) -> None:
         """Tell that a client finished its handshake."""
+        ...
+
+    def session_changed(self, session: str) -> None:
+        """Tell that the facts of a session changed, see `SessionHost.facts`."""
         ...
 
     def session_closed(self, session: str, client: str, reason: str) -> None:
@@ -177,11 +183,25 @@ class SessionHost:
         self._group: asyncio.TaskGroup | None = None
         self.began = asyncio.Event()
         """Set once processes can be started."""
+        self.outlived = False
+        """Whether its sessions go on when it ends: another one will `restore` them."""
         self._dropped = 0
 
     def __len__(self) -> int:
         """Sessions of clients."""
         return len(self._broker)
+
+    def facts(self, session: str) -> SessionFacts | None:
+        """What has to be kept of a session, see `Broker.facts`."""
+        return self._broker.facts(session)
+
+    def kept(self) -> list[str]:
+        """Sessions that have facts to keep."""
+        return self._broker.kept()
+
+    def restore(self, facts: Iterable[SessionFacts]) -> None:
+        """Go on with sessions that another host kept. Before anything is submitted or served."""
+        self._broker.restore(facts, self._clock())
 
     async def submit(self, edge: str, message: ToBroker) -> None:
         """Do what an edge asks; waits while the process that it is for does not read what it was sent."""
@@ -209,7 +229,14 @@ class SessionHost:
                 finally:
                     self._group = None  # a group that is left takes no more tasks
         finally:
-            await self._carry_out(self._broker.end_all("the workload is not served any more", self._clock()))
+            with suppress(TimeoutError):  # whoever cannot be told now must not keep us from ending
+                async with asyncio.timeout(2):
+                    await self._carry_out(self._farewell())
+
+    def _farewell(self) -> list[BrokerEffect]:
+        if self.outlived:
+            return self._broker.rest(self._clock())
+        return self._broker.end_all("the workload is not served any more", self._clock())
 
     async def serve_main(self, peer: Peer, *, known: Handshake | None = None) -> None:
         """Carry the messages of the first process until it ends.
@@ -329,7 +356,9 @@ class SessionHost:
                 own.cancel()
 
     def _carry_out_rare(
-        self, effect: StartProcess | SessionOpened | SessionClosed | Shook | Dropped, to_edges: list[ToEdge]
+        self,
+        effect: StartProcess | SessionOpened | SessionChanged | SessionClosed | Shook | Dropped,
+        to_edges: list[ToEdge],
     ) -> None:
         match effect:
             case StartProcess(slot):
@@ -342,6 +371,8 @@ class SessionHost:
                     self._tasks[slot] = task
             case SessionOpened(session, client):
                 self._outlet.session_opened(session, client)
+            case SessionChanged(session):
+                self._outlet.session_changed(session)
             case SessionClosed(session, client, reason):
                 self._outlet.session_closed(session, client, reason)
             case Shook(handshake):

@@ -37,6 +37,7 @@ from toolhive_sessions.backcalls import BackCalls
 from toolhive_sessions.calls import Call, CallTable
 from toolhive_sessions.clients import LEVELS, Client, client_from
 from toolhive_sessions.effects import CallKey, Dropped, Handshake, MuxEffect, ToClient, ToServer, call_key
+from toolhive_sessions.facts import SessionFacts, kept_name
 from toolhive_sessions.handshake import HandshakeDesk
 from toolhive_sessions.subscriptions import Subscriptions
 from toolhive_sessions.tasks import TaskTable, related_task
@@ -100,7 +101,36 @@ class LegacyMultiplexer:
         """Go on for the clients of a process that ended: same sessions, subscriptions and log level."""
         self._clients = {**earlier._clients, **self._clients}  # noqa: SLF001  # the same class
         self._subscriptions = earlier._subscriptions  # noqa: SLF001
+        if self._desk.done is not None:  # the same process: it was told
+            self._told_level = earlier._told_level  # noqa: SLF001
         return self._desk.begin(self._calls.next_number()) if self._clients and self._shared else []
+
+    def facts(self, session: str) -> SessionFacts | None:
+        """What has to be kept of a session."""
+        client = self._clients.get(session)
+        if client is None:
+            return None
+        wants = tuple(self._subscriptions.of(session))
+        return SessionFacts(
+            kept_name(session), client.version, client.capabilities, client.name, client.log_level, wants
+        )
+
+    def restore(self, facts: SessionFacts) -> None:
+        """Go on with a session that another multiplexer of the same process had."""
+        self._clients[facts.name] = Client(
+            facts.name, facts.version, facts.capabilities, facts.client, facts.log_level
+        )
+        for uri in facts.subscriptions:
+            self._subscriptions.add(facts.name, uri)
+        self._told_level = self._lowest_level()
+
+    def rename(self, before: str, after: str) -> None:
+        """Call a session by another name. It has no open calls."""
+        client = self._clients.pop(before, None)
+        if client is not None:
+            client.session = after
+            self._clients[after] = client
+        self._subscriptions.rename(before, after)
 
     # from the clients
 

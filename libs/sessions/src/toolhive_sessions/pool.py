@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from toolhive_sessions.effects import BrokerEffect, Handshake, MuxEffect, Shook, StartProcess, StopProcess, ToProcess
+from toolhive_sessions.facts import SessionFacts
 from toolhive_sessions.legacy import LegacyMultiplexer
 from toolhive_sessions.modern import ModernMultiplexer
 from toolhive_sessions.records import MAIN, Policy, Process
@@ -128,6 +129,20 @@ class Pool:
             else:
                 process.mux = LegacyMultiplexer(self._numbers, shared=True)
         return process.mux
+
+    def legacy_of(self, slot: str) -> LegacyMultiplexer | None:
+        """What knows the clients of a process; between two processes it is the one before."""
+        process = self._processes.get(slot)
+        if process is None:
+            return None
+        return process.mux if isinstance(process.mux, LegacyMultiplexer) else process.earlier
+
+    def restore(self, facts: SessionFacts) -> None:
+        """Have the first process go on for a client, once it is there."""
+        main = self._processes[MAIN]
+        if main.earlier is None:
+            main.earlier = LegacyMultiplexer(self._numbers, shared=True)
+        main.earlier.restore(facts)
 
     # -- life -----------------------------------------------------------------------------------------------------
 

@@ -67,6 +67,8 @@ class Session:
     """Its ``initialize``, while it is not answered."""
     opened: bool = False
     client: str = ""
+    noted: set[CallKey] = field(default_factory=set)
+    """Open calls whose answers change what has to be kept of the session."""
 
     @property
     def busy(self) -> bool:

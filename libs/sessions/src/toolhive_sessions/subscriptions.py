@@ -39,6 +39,15 @@ class Subscriptions:
             self.remove(session, uri)
         return [uri for uri in mine if uri not in self._sessions]
 
+    def of(self, session: str) -> list[str]:
+        """Resources that a session subscribed to."""
+        return [uri for uri, sessions in self._sessions.items() if session in sessions]
+
+    def rename(self, before: str, after: str) -> None:
+        """Call a session by another name."""
+        for uri in self.of(before):
+            self._sessions[uri][after] = self._sessions[uri].pop(before)
+
     def wanting(self, uri: str) -> list[str]:
         """Sessions to tell of a change; a subscription covers what lies below its resource."""
         found: dict[str, None] = {}

@@ -137,6 +137,9 @@ class FrameServer:
     def session_opened(self, session: str, client: str) -> None:
         return
 
+    def session_changed(self, session: str) -> None:
+        pass
+
     def session_closed(self, session: str, client: str, reason: str) -> None:
         self.ended.put_nowait(session)
 

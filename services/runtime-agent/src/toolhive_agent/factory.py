@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from toolhive_agent.config import Settings
 from toolhive_agent.models.handshake import SavedHandshake
 from toolhive_agent.models.history import Policy
+from toolhive_agent.models.kept_session import KeptSession
 from toolhive_agent.services.agent import Agent, Buckets, Streams
 from toolhive_agent.services.engine import Engine
 from toolhive_agent.services.heartbeat import Heartbeat
@@ -16,6 +17,7 @@ from toolhive_agent.services.logs import Logs
 from toolhive_agent.services.readiness import Readiness, ReadinessSettings
 from toolhive_agent.services.reporter import Reporter
 from toolhive_agent.services.session_events import SessionEvents
+from toolhive_agent.services.session_store import SessionStore
 from toolhive_agent.services.slot_containers import SlotContainers
 from toolhive_agent.services.stdio_hub import StdioHub
 from toolhive_agent.services.stdio_keeper import KeeperSettings
@@ -47,6 +49,7 @@ class Parts:
     reporter: Reporter
     logs: Logs
     slots: SlotContainers
+    sessions: SessionStore
 
 
 def build(
@@ -80,11 +83,13 @@ def build(
         most=settings.stdio_max_processes,
         grace=min(_REMOVE_GRACE, timedelta(seconds=settings.stop_grace)),
     )
+    store = SessionStore(bus, Bucket(bus, subjects.SESSIONS_BUCKET, KeptSession))
     hub = StdioHub(
         bus,
         Bucket(bus, subjects.HANDSHAKES_BUCKET, SavedHandshake),
         slots,
         SessionEvents(settings.agent_name, reporter, now),
+        store,
         KeeperSettings(
             session_ttl=settings.session_ttl,
             max_sessions=settings.max_sessions,
@@ -138,7 +143,7 @@ def build(
         every=timedelta(seconds=settings.heartbeat),
         on_engine_back=agent.engine_is_back,
     )
-    return Parts(agent, engine, heartbeat, hub, reporter, Logs(engine, settings.agent_name), slots)
+    return Parts(agent, engine, heartbeat, hub, reporter, Logs(engine, settings.agent_name), slots, store)
 
 
 def _builder(settings: Settings) -> BuilderOptions:

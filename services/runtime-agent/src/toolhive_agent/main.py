@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 
 import structlog
 import uvicorn
+import uvloop
 
 from toolhive_agent.config import Settings
 from toolhive_agent.factory import build
@@ -59,10 +60,12 @@ async def run_agent(settings: Settings, bus: Bus, detect: Callable[[], Awaitable
             group.create_task(parts.reporter.run())
             group.create_task(parts.agent.follow_engine())
             group.create_task(parts.hub.watch_edges())
+            group.create_task(parts.sessions.run())
             group.create_task(_serve(bus, settings.agent_name, parts.logs))
             await parts.agent.follow_wishes()
         finally:
             server.should_exit = True
+            await parts.hub.close()  # while the engine is still there
             await serving  # cancelling it would leave its socket open
             await parts.engine.close()
 
@@ -104,5 +107,5 @@ def main() -> None:
     """Run the agent's process."""
     settings = Settings()
     configure_logging("runtime-agent", level=settings.log_level)
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_run(settings))
+    with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings))

@@ -83,6 +83,28 @@ class Bucket(Generic[V]):
                 return None
         return self._parse(_text(key), entry.value)
 
+    async def under(self, prefix: str) -> dict[str, V]:
+        """Read all values whose keys begin with a prefix of whole tokens, such as ``a.b``.
+
+        Raises
+        ------
+        BusUnreachableError
+            NATS does not answer.
+        """
+        found: dict[str, V] = {}
+        with translated(self._bus):
+            watcher = await (await self._store()).watch(f"{prefix}.>", ignore_deletes=True)
+            try:
+                while (entry := await _next_entry(watcher, 10)) is not None:
+                    if not _is_gone(entry) and (value := self._parse(entry.key, entry.value)) is not None:
+                        found[entry.key] = value
+            except TimeoutError as error:
+                raise self._bus.unreachable(f"the bucket {self._name} does not tell its values") from error
+            finally:
+                with suppress(nats.errors.Error, TimeoutError):
+                    await watcher.stop()  # type: ignore[no-untyped-call]
+        return found
+
     async def remove(self, key: WorkloadKey | str) -> None:
         """Remove a value and its history; nothing happens when there is none.
 

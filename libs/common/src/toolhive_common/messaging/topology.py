@@ -21,6 +21,7 @@ _BUCKETS = (
     subjects.OBSERVED_BUCKET,
     subjects.AGENTS_BUCKET,
     subjects.HANDSHAKES_BUCKET,
+    subjects.SESSIONS_BUCKET,
 )
 _DUPLICATE_WINDOW = timedelta(minutes=10)
 """How long a retried event is recognised; longer than any outage that a process spends retrying in memory."""

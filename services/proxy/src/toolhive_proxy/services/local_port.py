@@ -63,6 +63,9 @@ class LocalPort:
         self._metrics.sessions += 1
         self._tell(EventType.SESSION_OPENED, session, client)
 
+    def session_changed(self, session: str) -> None:  # as above
+        """Nothing: the process ends with this one, and so do its sessions."""
+
     def session_closed(self, session: str, client: str, reason: str) -> None:  # noqa: ARG002  # it is for the log
         """Count it, and tell it as an event."""
         self._metrics.sessions -= 1

@@ -9,7 +9,8 @@ import structlog
 
 from toolhive_agent.models.handshake import SavedHandshake
 from toolhive_agent.services.session_events import SessionEvents
-from toolhive_agent.services.stdio_keeper import KeeperSettings, Slots, StdioKeeper
+from toolhive_agent.services.session_store import SessionStore
+from toolhive_agent.services.stdio_keeper import KeeperSettings, KeeperTools, Slots, StdioKeeper
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus
@@ -18,10 +19,13 @@ from toolhive_common.messaging.frames import FrameChannel
 from toolhive_common.schemas.state import DesiredWorkload, WorkloadKey
 from toolhive_runtime.runtime import Runtime
 from toolhive_sessions.effects import Handshake
+from toolhive_sessions.facts import SessionFacts
 
 __all__ = ["StdioHub"]
 
 _log = structlog.get_logger(__name__)
+_PATIENCE = 15.0
+"""Seconds for the removal of further containers when the agent ends; what is left is removed by its next life."""
 
 
 class StdioHub:
@@ -41,15 +45,13 @@ class StdioHub:
         handshakes: Bucket[SavedHandshake],
         slots: Slots,
         events: SessionEvents,
+        store: SessionStore,
         settings: KeeperSettings,
         group: asyncio.TaskGroup,
         on_lost: Callable[[WorkloadKey], None],
     ) -> None:
-        self._bus = bus
-        self._frames = FrameChannel(bus, max_message=settings.longest_line)
-        self._handshakes = handshakes
-        self._slots = slots
-        self._events = events
+        frames = FrameChannel(bus, max_message=settings.longest_line)
+        self._tools = KeeperTools(bus, frames, handshakes, slots, events, store)
         self._settings = settings
         self._group = group
         self._on_lost = on_lost
@@ -86,8 +88,8 @@ class StdioHub:
         ToolHiveError
             The engine refuses, or NATS does not tell the handshake now.
         """
-        keeper = await self._keeper(desired)
-        saved = await self._handshakes.get(desired.key)
+        keeper = await self._keeper(desired, container_id, started_at)
+        saved = await self._tools.handshakes.get(desired.key)
         known = None
         if saved and saved.container_id == container_id and saved.started_at == started_at:
             known = Handshake(saved.params, saved.result, saved.initialized, saved.modern)
@@ -108,25 +110,41 @@ class StdioHub:
         """End a hold, the sessions, and what was kept of the server."""
         await self._end(key)
         with suppress(ToolHiveError):  # what is left is found stale by the container's id, and does no harm
-            await self._handshakes.remove(key)
+            await self._tools.store.forget(key)
+            await self._tools.handshakes.remove(key)
 
-    async def _keeper(self, desired: DesiredWorkload) -> StdioKeeper:
-        """The keeper of a wish; another wish means other tools, so that its sessions begin anew."""
+    async def _restored(self, key: WorkloadKey, container_id: str, started_at: datetime | None) -> list[SessionFacts]:
+        """Sessions of an earlier life of the agent with the same process; the others are over."""
+        if started_at is None:
+            with suppress(ToolHiveError):  # what is left is found stale by the container's id, and does no harm
+                await self._tools.store.forget(key)
+            return []
+        facts = []
+        for kept in await self._tools.store.of(key):
+            if (kept.container_id, kept.started_at) == (container_id, started_at):
+                facts.append(
+                    SessionFacts(
+                        kept.name, kept.version, kept.capabilities, kept.client, kept.log_level, kept.subscriptions
+                    )
+                )
+            else:
+                self._tools.store.drop(key, kept.name)
+        return facts
+
+    async def _keeper(
+        self, desired: DesiredWorkload, container_id: str = "", started_at: datetime | None = None
+    ) -> StdioKeeper:
+        """The keeper of a wish; another wish means other tools, so that its sessions begin anew.
+
+        The run of the container is given for a process that runs already.
+        """
         found = self._keepers.get(desired.key)
         if found is not None and found[0].serves(desired.run_config):
             await found[0].let_go()
             return found[0]
         await self._end(desired.key)
-        keeper = StdioKeeper(
-            desired,
-            bus=self._bus,
-            frames=self._frames,
-            handshakes=self._handshakes,
-            slots=self._slots,
-            events=self._events,
-            settings=self._settings,
-            on_lost=self._on_lost,
-        )
+        restored = await self._restored(desired.key, container_id, started_at)
+        keeper = StdioKeeper(desired, self._tools, self._settings, restored=restored, on_lost=self._on_lost)
         self._keepers[desired.key] = keeper, self._group.create_task(self._run(keeper, desired.key))
         await keeper.ready.wait()
         return keeper
@@ -143,8 +161,17 @@ class StdioHub:
 
     async def _end(self, key: WorkloadKey) -> None:
         if (found := self._keepers.pop(key, None)) is not None:
+            found[0].end_sessions()
             found[1].cancel()
             await asyncio.wait([found[1]])  # raises nothing of the task's, and our own cancellation as it shall
+
+    async def close(self) -> None:
+        """End everything for now: further containers are removed, and sessions that can wait, wait."""
+        tasks = [task for _, task in self._keepers.values()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_PATIENCE)
 
     async def _edge_gone(self, edge: str) -> None:
         for keeper, _ in list(self._keepers.values()):

@@ -6,7 +6,7 @@ standard output ─> session host ─> NATS frames
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,9 @@ from typing import Protocol
 import structlog
 
 from toolhive_agent.models.handshake import SavedHandshake
+from toolhive_agent.models.kept_session import KeptSession
 from toolhive_agent.services.session_events import SessionEvents
+from toolhive_agent.services.session_store import SessionStore
 from toolhive_common.durations import parse_duration
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.port import FromBroker, decode_up, encode_down
@@ -27,11 +29,12 @@ from toolhive_common.schemas.state import DesiredWorkload, WorkloadKey
 from toolhive_common.subjects import McpFrameSubject
 from toolhive_runtime.runtime import Attachment
 from toolhive_sessions.effects import Handshake
+from toolhive_sessions.facts import SessionFacts, kept_name
 from toolhive_sessions.host import Peer, SessionHost
 from toolhive_sessions.line_peer import LinePeer
 from toolhive_sessions.records import Policy
 
-__all__ = ["KeeperSettings", "Slots", "StdioKeeper"]
+__all__ = ["KeeperSettings", "KeeperTools", "Slots", "StdioKeeper"]
 
 _log = structlog.get_logger(__name__)
 
@@ -65,6 +68,18 @@ class Slots(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class KeeperTools:
+    """What all keepers share."""
+
+    bus: Bus
+    frames: FrameChannel
+    handshakes: Bucket[SavedHandshake]
+    slots: Slots
+    events: SessionEvents
+    store: SessionStore
+
+
 @dataclass
 class _Hold:
     id: str
@@ -80,24 +95,22 @@ class StdioKeeper:
     def __init__(
         self,
         desired: DesiredWorkload,
-        *,
-        bus: Bus,
-        frames: FrameChannel,
-        handshakes: Bucket[SavedHandshake],
-        slots: Slots,
-        events: SessionEvents,
+        tools: KeeperTools,
         settings: KeeperSettings,
+        *,
+        restored: Iterable[SessionFacts] = (),
         on_lost: Callable[[WorkloadKey], None],
     ) -> None:
         self.ready = asyncio.Event()
         """Set once `hold` may be called."""
         self._desired = desired
         self._key = desired.key
-        self._bus = bus
-        self._frames = frames
-        self._handshakes = handshakes
-        self._slots = slots
-        self._events = events
+        self._bus = tools.bus
+        self._frames = tools.frames
+        self._handshakes = tools.handshakes
+        self._slots = tools.slots
+        self._events = tools.events
+        self._store = tools.store
         self._settings = settings
         self._on_lost = on_lost
         self._host = SessionHost(
@@ -109,6 +122,8 @@ class StdioKeeper:
             most_unwritten=settings.most_unwritten,
             tick=settings.tick,
         )
+        self._host.restore(restored)
+        self._host.outlived = True
         self._group: asyncio.TaskGroup | None = None
         self._hold: _Hold | None = None
         self._handshake: Handshake | None = None
@@ -122,6 +137,10 @@ class StdioKeeper:
     def serves(self, run_config: RunConfig) -> bool:
         """Whether its sessions are those of such a server."""
         return self._desired.run_config == run_config
+
+    def end_sessions(self) -> None:
+        """Have the end of this keeper be that of all its sessions; else the agent's next life goes on with them."""
+        self._host.outlived = False
 
     async def run(self) -> None:
         """Keep sessions until cancelled."""
@@ -145,6 +164,8 @@ class StdioKeeper:
         if self._hold is not None:
             self._hold.run, self._hold.started_at = run, started_at
             self._changed.set()
+            for session in self._host.kept():  # they are of this run now
+                self.session_changed(session)
 
     async def let_go(self) -> None:
         """End the hold; the server runs on."""
@@ -202,7 +223,7 @@ class StdioKeeper:
         edge = frame.subject.rsplit(".", 2)[1]
         try:
             message = decode_up(frame.data)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             _log.warning("a frame that cannot be read", workload=self._key.name, cause=str(error)[:200])
             return
         await self._host.submit(edge, message)
@@ -226,10 +247,30 @@ class StdioKeeper:
         """Tell it as an event."""
         self._events.opened(self._desired, session, client)
 
+    def session_changed(self, session: str) -> None:
+        """Keep it over a restart of the agent."""
+        self._store.note(self._key, kept_name(session), lambda: self._kept(session))
+
+    def _kept(self, session: str) -> KeptSession | None:
+        hold, facts = self._hold, self._host.facts(session)
+        if hold is None or hold.started_at is None or facts is None:
+            return None
+        return KeptSession(
+            container_id=hold.container_id,
+            started_at=hold.started_at,
+            name=facts.name,
+            version=facts.version,
+            capabilities=dict(facts.capabilities),
+            client=facts.client,
+            log_level=facts.log_level,
+            subscriptions=facts.subscriptions,
+        )
+
     def session_closed(self, session: str, client: str, reason: str) -> None:
         """Tell it as an event."""
         _log.info("a session ended", workload=self._key.name, session=session[:8], reason=reason)
         self._events.closed(self._desired, session, client)
+        self._store.drop(self._key, kept_name(session))
 
     # -- the handshake --------------------------------------------------------------------------------------------
 
