@@ -81,7 +81,7 @@ FACTS = {"version": MODERN, "method": "tools/list"}
         (CALL, FACTS | {"method": "tools/call", "name": "Echo"}, (400, -32020)),
         (CALL, FACTS | {"method": "tools/call", "name": "=?base64?ZWNob?="}, (400, -32020)),
         (READ, FACTS | {"method": "resources/read", "name": "b"}, (400, -32020)),
-        (a_modern_message("tools/list", "2999-01-01"), FACTS | {"version": "2999-01-01"}, (400, -32022)),
+        (a_modern_message("tools/list", "2999-01-01"), FACTS | {"version": "2999-01-01"}, Verb.CALL_MODERN),
         (a_message(id=1, method="tools/list"), FACTS, (400, -32602)),
         (a_message(id=1, method="server/discover"), {}, (400, -32602)),
         (a_message(method="notifications/cancelled"), {"version": MODERN}, None),
