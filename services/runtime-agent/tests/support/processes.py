@@ -32,6 +32,7 @@ class AgentProcess:
             "TOOLHIVE_HEARTBEAT": "0.5",
             "TOOLHIVE_STARTUP_GRACE": "0.3",
             "TOOLHIVE_STOP_GRACE": "1",
+            "TOOLHIVE_NETWORK": "toolhive-test-external",  # the other may be somebody else's on this machine
             **changes,
         }
         self._process: asyncio.subprocess.Process | None = None

@@ -2,8 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,31 +161,42 @@ def _cancellations() -> int:
     return task.cancelling() if task else 0
 
 
-@contextmanager
-def translated(bus: Bus) -> Iterator[None]:
+_LOST = (
+    nats.errors.TimeoutError,
+    nats.errors.ConnectionClosedError,
+    nats.errors.ConnectionDrainingError,
+    nats.errors.ConnectionReconnectingError,
+    nats.errors.NoRespondersError,
+    nats.errors.OutboundBufferLimitError,
+    nats.errors.StaleConnectionError,
+    nats.js.errors.NoStreamResponseError,
+    nats.js.errors.ServiceUnavailableError,
+    ConnectionError,
+)
+"""What the NATS library raises when the server is lost."""
+
+
+class translated:  # noqa: N801  # used like a function; a class, for a generator costs more and it is on the data path
     """Turn what the NATS library raises for a lost server into `BusUnreachableError`.
 
     Also brings back a cancellation that the library lost: its ``asyncio.wait_for`` of Python 3.11 returns an answer
     that comes in the same moment as the cancellation, and forgets the latter. A task that ran on would never end.
     """
-    before = _cancellations()
-    try:
-        yield
-        if _cancellations() > before:
-            raise asyncio.CancelledError
-    except (
-        nats.errors.TimeoutError,
-        nats.errors.ConnectionClosedError,
-        nats.errors.ConnectionDrainingError,
-        nats.errors.ConnectionReconnectingError,
-        nats.errors.NoRespondersError,
-        nats.errors.OutboundBufferLimitError,
-        nats.errors.StaleConnectionError,
-        nats.js.errors.NoStreamResponseError,
-        nats.js.errors.ServiceUnavailableError,
-        ConnectionError,
-    ) as error:
-        raise bus.unreachable(str(error) or type(error).__name__) from error
+
+    __slots__ = ("_before", "_bus")
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def __enter__(self) -> None:
+        self._before = _cancellations()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            if _cancellations() > self._before:
+                raise asyncio.CancelledError
+        elif isinstance(error, _LOST):
+            raise self._bus.unreachable(str(error) or type(error).__name__) from error
 
 
 @asynccontextmanager

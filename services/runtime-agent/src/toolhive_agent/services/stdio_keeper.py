@@ -122,6 +122,8 @@ class StdioKeeper:
             most_unwritten=settings.most_unwritten,
             tick=settings.tick,
         )
+        self._out = str(McpFrameSubject(self._key, "{}", "out"))
+        """Subject of what a proxy is told; built once, for it is needed with each message."""
         self._host.restore(restored)
         self._host.outlived = True
         self._group: asyncio.TaskGroup | None = None
@@ -230,7 +232,7 @@ class StdioKeeper:
 
     def deliver(self, edge: str, message: FromBroker) -> Awaitable[None]:
         """Tell a proxy."""
-        return self._send(str(McpFrameSubject(self._key, edge, "out")), encode_down(message))
+        return self._send(self._out.format(edge), encode_down(message))
 
     async def _send(self, subject: str, data: bytes) -> None:
         """Send; waits while NATS is away, and so does the server in the end."""
