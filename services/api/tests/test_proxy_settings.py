@@ -149,8 +149,8 @@ def test_a_mistake_is_refused_with_its_place(request_: dict[str, Any], sentence:
     assert (sentence or "permission_profile no effect") in rejection.message
 
 
-def test_a_plain_issuer_on_this_machine_or_on_request_is_taken() -> None:
-    assert isinstance(plan(oidc={"issuer": "http://127.0.0.1:9000"}), RunConfig)
+def test_a_plain_issuer_is_taken_on_request_only() -> None:
+    assert not isinstance(plan(oidc={"issuer": "http://127.0.0.1:9000"}), RunConfig)
     assert isinstance(plan(oidc={"issuer": "http://keycloak:9000", "insecure_allow_http": True}), RunConfig)
 
 

@@ -18,7 +18,6 @@ __all__ = ["refuse_proxy_settings"]
 
 _PREFIX = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,512}")
 _LONGEST_SESSION = 365 * 24 * 3600
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def refuse_proxy_settings(request: CreateRequest) -> Rejection | None:
@@ -107,7 +106,7 @@ def _url_problem(url: str, oidc: OidcOptions) -> str | None:
         or "@" in parts.netloc
     ):
         return f"{url[:120]!r} is no URL such as https://issuer.example.com"
-    if parts.scheme == "http" and not (oidc.insecure_allow_http or host in _LOOPBACK):
+    if parts.scheme == "http" and not oidc.insecure_allow_http:
         return "is a http:// URL, over which keys could be forged; use https://, or insecure_allow_http for a test"
     return None
 
