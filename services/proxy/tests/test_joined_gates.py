@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -236,25 +237,43 @@ async def test_a_call_without_a_session_is_renamed_with_its_header(fleet: Fleet,
         assert names_in((await proxy.post("web", LIST)).text) == []
 
 
-async def test_a_proxy_of_one_workload_has_it_all_at_the_root() -> None:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    settings = Settings(host="127.0.0.1", port=port, proxy_public_url=url, proxy_metrics_port=0)
-    oidc = {"Issuer": "https://issuer.example.com", "Audience": "mcp"}
-    config = config_of("web", transport="streamable-http", oidc_config=oidc)
-    async with RecordingServer() as server, httpx.AsyncClient(base_url=url) as client:
-        origin, target = Origin("127.0.0.1", server.port), container_target(config.transport)
-        directory = SingleDirectory(Route(WorkloadKey.default("web"), 0, config.transport, config, origin, target))
-        directory.set_running(running=True)
-        parts = factory.build_detached(settings, directory, EventJournal(), NoFurther())
+@asynccontextmanager
+async def alone(port: int, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a proxy of one workload, whose server is at that port."""
+    own = free_port()
+    url = f"http://127.0.0.1:{own}"
+    settings = Settings(host="127.0.0.1", port=own, proxy_public_url=url, proxy_metrics_port=0)
+    config = config_of("web", transport="streamable-http", **changes)
+    origin, target = Origin("127.0.0.1", port), container_target(config.transport)
+    directory = SingleDirectory(Route(WorkloadKey.default("web"), 0, config.transport, config, origin, target))
+    directory.set_running(running=True)
+    parts = factory.build_detached(settings, directory, EventJournal(), NoFurther())
+    async with httpx.AsyncClient(base_url=url) as client:
         async with listening(settings, parts, single="web"):
-            refused = await client.post("/mcp", json={"jsonrpc": "2.0", **LIST})
-            assert f'"{url}/.well-known/oauth-protected-resource/mcp"' in refused.headers["www-authenticate"]
-            for path in ("/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"):
-                assert (await client.get(path)).json()["resource"] == f"{url}/mcp"
-            assert (await client.get("/health")).status_code == 200
-            assert (await client.get("/web/mcp")).status_code == 404
-        assert server.asked == []
+            yield client
+        await parts.ports.goodbye()
+        parts.http.close()
+
+
+async def test_a_proxy_of_one_workload_tells_how_to_get_a_token_at_the_root() -> None:
+    async with alone(free_port(), oidc_config={"Issuer": "https://issuer.example.com", "Audience": "mcp"}) as client:
+        url = str(client.base_url).rstrip("/")
+        refused = await client.post("/mcp", json={"jsonrpc": "2.0", **LIST})
+        assert f'"{url}/.well-known/oauth-protected-resource/mcp"' in refused.headers["www-authenticate"]
+        for path in ("/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"):
+            assert (await client.get(path)).json()["resource"] == f"{url}/mcp"
+        assert (await client.get("/health")).status_code == 200
+        missing = await client.get("/web/mcp")
+        assert (missing.status_code, "the MCP server is at /mcp" in missing.text) == (404, True)
+
+
+async def test_a_proxy_of_one_workload_has_both_transports_at_the_root() -> None:
+    async with RecordingServer() as server, alone(server.port) as client:
+        assert names_in((await client.post("/mcp", json={"jsonrpc": "2.0", **LIST})).text) == ["a", "b"]
+        assert server.asked[-1].target == "/mcp"
+        async with asyncio.timeout(15), client.stream("GET", "/sse") as stream:
+            told = await anext(stream.aiter_text())
+        assert "data: /messages?session_id=" in told
 
 
 class NoFurther:
