@@ -142,5 +142,6 @@ class Forwarded:
         self._done()
 
     def _done(self) -> None:
+        self._sending = None  # which knows us too: the two would wait for the collector of cycles
         if self._on_done is not None:
             self._on_done(self)
