@@ -65,6 +65,7 @@ async def run_agent(settings: Settings, bus: Bus, detect: Callable[[], Awaitable
             await parts.agent.follow_wishes()
         finally:
             server.should_exit = True
+            await parts.agent.close()
             await parts.hub.close()  # while the engine is still there
             await serving  # cancelling it would leave its socket open
             await parts.engine.close()

@@ -144,6 +144,15 @@ class Agent:
         elif known[0].desired != desired:
             known[0].wish(desired)
 
+    async def close(self) -> None:
+        """End the workers, so that nobody takes a new hold on a server. What they look after runs on."""
+        tasks = [task for _, task in self._workers.values()]
+        self._workers.clear()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=10)
+
     async def _take_back(self, key: WorkloadKey) -> None:
         """Act on a key that vanished while we watched."""
         if self._workers[key][0].desired.phase is DesiredPhase.REMOVED:
