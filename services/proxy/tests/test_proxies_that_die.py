@@ -30,6 +30,7 @@ class OwnProcess:
             "TOOLHIVE_PORT": str(port),
             "TOOLHIVE_PROXY_PUBLIC_URL": f"http://127.0.0.1:{port}",
             "TOOLHIVE_PROXY_METRICS_PORT": "0",
+            "TOOLHIVE_PROXY_QUICK_ANSWER": "1",
         }
         with log.open("wb") as output:
             self.process = subprocess.Popen(
