@@ -151,6 +151,7 @@ async def start_proxy(nats: NatsServer) -> AsyncIterator[StartProxy]:
                 "nats_password": "test",
                 "proxy_public_url": f"http://127.0.0.1:{port}",
                 "proxy_metrics_port": 0,
+                "proxy_quick_answer": 1.0,
             }
             stop = asyncio.Event()
             serving = asyncio.ensure_future(serve(Settings(**(values | settings)), stop, sockets=[listener]))

@@ -1,50 +1,16 @@
 """HTTP servers that misbehave, each scripted byte by byte."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import orjson
 import pytest
 
-from toolhive_common.schemas.runconfig import Transport
 from toolhive_proxy.protocol.sse import SseParser
 
 from .conftest import Fleet, Proxy, StartProxy, call
+from .support.scripted_http import read_request, says, scripted
 
 pytestmark = pytest.mark.wire
-
-Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-async def read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next((line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b"0")
-    return head, await reader.readexactly(int(length))
-
-
-@asynccontextmanager
-async def scripted(script: Script) -> AsyncIterator[int]:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await script(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-
-
-def says(answer: bytes) -> Script:
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        writer.write(answer)
-        await writer.drain()
-
-    return script
 
 
 @pytest.mark.parametrize(
@@ -171,79 +137,3 @@ async def test_a_server_without_a_length_ends_its_answer_by_closing(fleet: Fleet
         await proxy.until("old", 200)
         reply = await proxy.post("old", call("echo"))
     assert reply.content == b"{}"
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "text"),
-    [
-        ("http://elsewhere.example/messages", "another origin"),
-        ("//elsewhere.example/messages", "another origin"),
-        ("http://[", "no address"),
-    ],
-)
-async def test_an_sse_server_cannot_send_its_clients_elsewhere(
-    fleet: Fleet, proxy: Proxy, endpoint: str, text: str
-) -> None:
-    event = b"event: endpoint\ndata: %b\n\n" % endpoint.encode()
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
-    async with scripted(says(head + event)) as port:
-        await fleet.http("sly", port, Transport.SSE)
-        await proxy.until("sly", 200)
-        reply = await proxy.post("sly", call("echo"))
-    assert reply.status_code == 503
-    assert text in reply.json()["error"]["message"]
-
-
-async def test_an_sse_server_that_never_ends_its_answer_to_a_message_is_a_timeout(
-    fleet: Fleet, start_proxy: StartProxy
-) -> None:
-    proxy = await start_proxy(proxy_request_timeout=0.3)
-
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head, _ = await read_request(reader)
-        if head.startswith(b"GET"):
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\nevent: endpoint\ndata: /m\n\n")
-        else:
-            writer.write(b"HTTP/1.1 202 Accepted\r\ncontent-length: 10\r\n\r\nhalf")
-        await reader.read(-1)
-
-    async with scripted(script) as port:
-        await fleet.http("slow", port, Transport.SSE)
-        await proxy.until("slow", 200)
-        async with asyncio.timeout(10):
-            reply = await proxy.post("slow", call("echo", request_id="a"))
-    assert reply.status_code == 504
-    assert reply.json()["id"] == "a"
-
-
-async def test_an_sse_server_that_dies_fails_the_call_and_ends_the_session(fleet: Fleet, proxy: Proxy) -> None:
-    streams: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
-    answers = {
-        b"initialize": b'{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25"}}',
-    }
-
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head, body = await read_request(reader)
-        if head.startswith(b"GET"):
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\nevent: endpoint\ndata: /m\n\n")
-            streams.put_nowait(writer)
-            await reader.read(-1)
-            return
-        writer.write(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-        stream = await streams.get()
-        streams.put_nowait(stream)
-        for name, answer in answers.items():
-            if b'"%b"' % name in body:
-                stream.write(b"event: message\ndata: %b\n\n" % answer)
-        if b"tools/call" in body:
-            stream.close()
-
-    async with scripted(script) as port:
-        await fleet.http("dies", port, Transport.SSE)
-        await proxy.until("dies", 200)
-        session = await proxy.open_session("dies")
-        reply = await proxy.post("dies", call("echo"), mcp_session_id=session)
-        later = await proxy.post("dies", call("echo"), mcp_session_id=session)
-    assert reply.status_code == 502
-    assert "closed its event stream" in reply.json()["error"]["message"]
-    assert later.status_code == 404

@@ -10,7 +10,7 @@ from toolhive_common import subjects
 from toolhive_common.messaging.events import EventLog
 from toolhive_common.schemas.runconfig import Transport
 
-from .conftest import Fleet, Proxy, call, eventually, initialize
+from .conftest import Fleet, Proxy, StartProxy, call, eventually, initialize
 
 pytestmark = pytest.mark.wire
 
@@ -65,8 +65,9 @@ async def test_several_clients_get_their_own_answers(
 
 
 async def test_a_result_of_20_mb_comes_through_from_an_sse_server(
-    fleet: Fleet, proxy: Proxy, real_server: Callable[[str], int]
+    fleet: Fleet, start_proxy: StartProxy, real_server: Callable[[str], int]
 ) -> None:
+    proxy = await start_proxy(proxy_quick_answer=15)  # a busy machine takes its time
     await fleet.http("real", real_server("sse"), Transport.SSE)
     await until_called(proxy, "real")
     size = 20 * 1024 * 1024

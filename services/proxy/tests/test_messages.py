@@ -27,6 +27,13 @@ def test_no_json_makes_it_raise(value: Any) -> None:
     assert isinstance(value, list) or not isinstance(found, Batch)
 
 
+@given(st.lists(st.booleans(), max_size=4))
+def test_a_batch_is_one_only_when_each_of_its_parts_is_a_message(good: list[bool]) -> None:
+    parts = [{"jsonrpc": "2.0", "id": 1, "method": "ping"} if each else {"id": 1} for each in good]
+    found = read_client(orjson.dumps(parts))
+    assert isinstance(found, Batch) == (bool(good) and all(good))
+
+
 @given(IDS, st.text(), st.dictionaries(st.text(), VALUES, max_size=3))
 def test_a_request_keeps_its_id_with_its_type(request_id: Any, method: str, params: dict[str, Any]) -> None:
     data = orjson.dumps({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})

@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from toolhive_common.mcp.port import Verb
-from toolhive_proxy.decisions.post_verdict import PostFacts, Refusal, judge_body, judge_post
+from toolhive_proxy.decisions.post_verdict import PostFacts, judge_body, judge_post
+from toolhive_proxy.decisions.refusal import Refusal
 from toolhive_proxy.models.messages import Batch, Message
 from toolhive_proxy.protocol.messages import read_client
 

@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     """Bytes of a message of a stdio or SSE server."""
     proxy_slow_client: _Seconds = 10.0
     """Seconds that a server is held back for a client that does not read, before the client is cut off."""
+    proxy_quick_answer: float = Field(default=5.0, ge=1.0)
+    """Seconds that an answer may take to be sent whole. A later one comes on a stream that its client can resume, but
+    some clients take no event over 1 MiB."""
     proxy_session_ttl: _Seconds = 7200.0
     """Seconds after which a session that nobody uses ends."""
 

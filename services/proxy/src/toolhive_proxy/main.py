@@ -41,7 +41,7 @@ _GRACE = 10.0
 
 
 def _endpoints(settings: Settings, parts: factory.Parts, single: str) -> WorkloadEndpoints:
-    times = StreamTimes(patience=settings.proxy_request_timeout)
+    times = StreamTimes(patience=settings.proxy_request_timeout, quick=settings.proxy_quick_answer)
     return WorkloadEndpoints(
         parts.directory,
         Gates(parts.chains, parts.runner, parts.origin),

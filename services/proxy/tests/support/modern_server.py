@@ -19,7 +19,11 @@ class ModernServer(ScriptedServer):
     def _answer(self, message: dict[str, Any]) -> None:
         match message["method"]:
             case "server/discover":
-                result = {"supportedVersions": ["2026-07-28"], "capabilities": {}, "serverInfo": {"name": "new"}}
+                result: dict[str, Any] = {
+                    "supportedVersions": ["2026-07-28"],
+                    "capabilities": {},
+                    "serverInfo": {"name": "new"},
+                }
                 self.say(id=message["id"], result={"resultType": "complete", **result})
             case "tools/list":
                 region = {"type": "string", "x-mcp-header": "Region"}

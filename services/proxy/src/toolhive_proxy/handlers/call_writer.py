@@ -38,8 +38,8 @@ class StreamTimes:
     """Until a call without any sign of life is given up."""
     keep_alive: float = 30.0
     """Until a comment is sent, so that nothing on the way takes the connection for dead."""
-    quick: float = 1.0
-    """Until a stream that can be resumed is begun. An answer that comes sooner is sent whole."""
+    quick: float = 5.0
+    """Until a stream that can be resumed is begun. An answer that comes sooner is sent whole, whatever its size."""
 
 
 @dataclass(frozen=True, slots=True)
