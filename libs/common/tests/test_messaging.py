@@ -96,7 +96,7 @@ async def test_without_nats_everything_says_so(nats_server: NatsServer, api: Bus
     for attempt in (
         desired_of(api).get(KEY),
         EventLog(api).last_sequence(),
-        FrameChannel(api).send(str(McpFrameSubject(KEY, "s", "in")), b"{}"),
+        FrameChannel(api).send(str(str(McpFrameSubject(KEY, "s", "in"))), b"{}"),
     ):
         with pytest.raises(BusUnreachableError, match="check that the NATS server runs"):
             await attempt
@@ -148,7 +148,7 @@ async def test_a_follower_is_told_what_comes(api: Bus, subscriber: Bus) -> None:
 @pytest.mark.parametrize("size", [0, 1, 1_000_000, 1_048_576, 5_000_000, 20_000_000])
 async def test_a_frame_of_any_size_arrives_whole(agent: Bus, proxy: Bus, size: int) -> None:
     received: asyncio.Queue[Frame] = asyncio.Queue()
-    subject = str(McpFrameSubject(KEY, "edge", "in"))
+    subject = str(str(McpFrameSubject(KEY, "edge", "in")))
     data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
 
     async def take(frame: Frame) -> None:
@@ -171,7 +171,7 @@ async def test_large_frames_of_two_tasks_do_not_mix(agent: Bus, proxy: Bus) -> N
     await settled(agent)
     channel = FrameChannel(proxy)
     sent = [bytes([letter]) * 3_000_000 for letter in b"ab"]
-    await asyncio.gather(*(channel.send(str(McpFrameSubject(KEY, "s", "in")), data) for data in sent))
+    await asyncio.gather(*(channel.send(str(str(McpFrameSubject(KEY, "s", "in"))), data) for data in sent))
     async with asyncio.timeout(20):
         assert {await received.get(), await received.get()} == set(sent)
 
@@ -184,7 +184,7 @@ async def test_a_message_over_the_limit_is_dropped_and_the_next_arrives(agent: B
 
     await FrameChannel(agent, max_message=2_000_000).receive(McpFrameSubject.to_server(KEY), take)
     await settled(agent)
-    channel, subject = FrameChannel(proxy), str(McpFrameSubject(KEY, "s", "in"))
+    channel, subject = FrameChannel(proxy), str(str(McpFrameSubject(KEY, "s", "in")))
     await channel.send(subject, b"x" * 5_000_000)
     await channel.send(subject, b"next")
     async with asyncio.timeout(20):
@@ -199,7 +199,7 @@ async def test_the_parts_of_a_sender_that_died_are_dropped(agent: Bus, proxy: Bu
 
     await FrameChannel(agent, part_patience=0).receive(McpFrameSubject.to_server(KEY), take)
     await settled(agent)
-    subject, other = str(McpFrameSubject(KEY, "s", "in")), str(McpFrameSubject(KEY, "t", "in"))
+    subject, other = str(str(McpFrameSubject(KEY, "s", "in"))), str(McpFrameSubject(KEY, "t", "in"))
     await proxy.client.publish(subject, b"first half", headers={"Toolhive-Part": "m 1 2"})
     await FrameChannel(proxy).send(other, b"in between")
     await proxy.client.publish(subject, b"second half", headers={"Toolhive-Part": "m 2 2"})
@@ -217,7 +217,7 @@ async def test_a_frame_that_nobody_takes_is_told_back(proxy: Bus, agent: Bus) ->
     async def refuse(frame: Frame) -> ErrorReply:
         return ErrorReply(code=ErrorCode.SERVER_EXITED, message="it ended")
 
-    channel, subject = FrameChannel(proxy, on_undeliverable=undeliverable), str(McpFrameSubject(KEY, "s", "in"))
+    channel, subject = FrameChannel(proxy, on_undeliverable=undeliverable), str(str(McpFrameSubject(KEY, "s", "in")))
     async with asyncio.timeout(20):
         await channel.send(subject, b"{}", tag="7")
         to, reply = await told_back.get()
