@@ -276,6 +276,17 @@ async def test_ten_containers_made_and_removed_at_once_leave_nothing(engine: Eng
     assert engine.networks() == []
 
 
+async def test_a_network_that_somebody_else_made_is_used_and_left(engine: Engine) -> None:
+    network = NetworkSpec(f"{engine.mark}-theirs")
+    made = engine.client.create_network(network.name, driver="bridge")
+    try:
+        container = await engine.runtime.create(engine.spec(network=network))
+        await engine.runtime.remove(container)
+        assert engine.client.inspect_network(network.name)["Id"] == made["Id"]
+    finally:
+        engine.client.remove_network(network.name)
+
+
 async def test_an_internal_network_is_made_without_a_way_out(engine: Engine) -> None:
     spec = engine.spec()
     await engine.runtime.create(spec)

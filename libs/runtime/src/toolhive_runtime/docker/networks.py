@@ -32,8 +32,8 @@ class Networks:
         self.lock = asyncio.Lock()
 
     async def ensure(self, spec: NetworkSpec) -> None:
-        """Make a network unless it is there."""
-        if spec.mode or await self._find(spec.name):
+        """Make a network unless it is there, whoever made it."""
+        if spec.mode or await self._find(spec.name, ours=False):
             return
 
         def make(client: docker.APIClient) -> None:
@@ -49,18 +49,18 @@ class Networks:
         try:
             await self._calls.run(make)
         except EngineFault:
-            if not await self._find(spec.name):
+            if not await self._find(spec.name, ours=False):
                 raise
 
     async def remove_unused(self, names: Iterable[str]) -> None:
         """Remove those of the networks that are ours and that no container, running or not, names."""
         for name in names:
-            if await self._find(name) and not await self._used(name):
+            if await self._find(name, ours=True) and not await self._used(name):
                 with suppress(EngineFault):  # somebody else joined it: then it is not unused
                     await self._calls.run(partial(_remove, name=name), missing_is_fine=True)
 
-    async def _find(self, name: str) -> bool:
-        filters = {"name": f"^{name}$", "label": f"{_OURS}=true"}
+    async def _find(self, name: str, *, ours: bool) -> bool:
+        filters = {"name": f"^{name}$"} | ({"label": f"{_OURS}=true"} if ours else {})
         found = await self._calls.run(lambda client: client.networks(filters=filters))
         return any(network["Name"] == name for network in found or ())
 
