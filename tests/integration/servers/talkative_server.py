@@ -8,6 +8,7 @@ import json
 import secrets
 import sys
 import threading
+import time
 from concurrent.futures import Future
 
 _NAME = secrets.token_hex(8)
@@ -42,11 +43,12 @@ def ask(method, params):
     return answered.result()
 
 
-def tell_progress(request, steps, text):
-    """Tell each step, the last one included, before the answer."""
+def tell_progress(request, steps, text, pause=0):
+    """Tell each step, the last one included, before the answer; ``pause`` seconds before that, where one is asked for."""
     token = request["params"]["_meta"]["progressToken"]
     for step in range(1, steps + 1):
         notify("progress", progressToken=token, progress=step, total=steps, message=f"{text} {step}")
+    time.sleep(pause)
     return text
 
 
@@ -84,7 +86,7 @@ _NUMBER = {"type": "integer"}
 TOOLS = {
     "echo": (lambda _request, text: text, {"text": _TEXT}),
     "who": (lambda _request: _NAME, {}),
-    "progress": (tell_progress, {"steps": _NUMBER, "text": _TEXT}),
+    "progress": (tell_progress, {"steps": _NUMBER, "text": _TEXT, "pause": {"type": "number"}}),
     "ask": (lambda _request, method, params: json.dumps(ask(method, params)), {"method": _TEXT, "params": {}}),
     "wait": (wait, {"name": _TEXT}),
     "release": (release, {"name": _TEXT}),

@@ -1,6 +1,5 @@
 """``/sse`` and ``/messages``: the HTTP+SSE transport (2024-11-05), for the clients that still speak it."""
 
-import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -28,12 +27,6 @@ _NO_BATCH = Refusal(400, Code.INVALID_REQUEST, "batches are not supported; send 
 _ELSEWHERE = Refusal(
     503, Code.SERVER_ERROR, "the session's event stream is open at another proxy, which has to filter its tools"
 )
-
-_NOTIFIES = b'"notifications/'
-_HEAD = 200
-_APART = 0.01
-"""Seconds between a notification and an answer right behind it. The TypeScript SDK forgets a call when it reads its
-answer, and hears the notifications that came in the same read only after that."""
 
 _Rewrites = dict[tuple[bool, object], tuple[ResultRewrite, ...]]
 
@@ -80,7 +73,6 @@ class SseFront:
             del self._rewrites[session]
 
     async def _follow(self, exchange: Exchange, context: RequestContext, inbox: Inbox, session: str) -> None:
-        told = False
         while True:
             try:
                 item = await inbox.get(self._times.keep_alive if exchange.started else self._times.patience)
@@ -95,9 +87,6 @@ class SseFront:
                     target = f"{self._endpoint(context)}?session_id={session}"
                     exchange.write(encode_event(target.encode(), event=b"endpoint"))
                 case Note.MESSAGE | Note.FINAL:
-                    before, told = told, _NOTIFIES in item.data[:_HEAD]
-                    if before and not told:
-                        await asyncio.sleep(_APART)
                     exchange.write(encode_event(self._rewritten(item.data, session)))
                 case Note.REFUSED:
                     end_stream(exchange, failure_from(item.code, item.data.decode()))
