@@ -44,7 +44,7 @@ def ask(method, params):
 
 
 def tell_progress(request, steps, text, pause=0):
-    """Tell each step, the last one included, before the answer; ``pause`` seconds before that, where one is asked for."""
+    """Tell each step, the last one included, before the answer; wait ``pause`` seconds before that where asked to."""
     token = request["params"]["_meta"]["progressToken"]
     for step in range(1, steps + 1):
         notify("progress", progressToken=token, progress=step, total=steps, message=f"{text} {step}")
