@@ -9,6 +9,8 @@ ToolHiveError
   SlowClientError     a client does not read
   ClientLeftError     a client is gone
   AddressError        the address to listen on cannot be had
+  RunConfigError      the file of a detached proxy's workload cannot be used
+  ContainerGoneError  a detached proxy's container is not there, or not any more
   SessionsFullError   a workload has as many sessions as it may
   ProviderError       an identity provider does not give what it is asked for
   BadSignatureError   a token was not signed by whom it says
@@ -21,10 +23,12 @@ __all__ = [
     "AddressError",
     "BadSignatureError",
     "ClientLeftError",
+    "ContainerGoneError",
     "HttpRefusedError",
     "IdInUseError",
     "LinkBrokenError",
     "ProviderError",
+    "RunConfigError",
     "SessionsFullError",
     "SlowClientError",
     "StreamClosedError",
@@ -74,7 +78,27 @@ class AddressError(ToolHiveError):
         super().__init__(
             ErrorCode.INTERNAL,
             f"the proxy cannot listen on {host}:{port}: {cause.strerror or cause}; stop what uses that address, "
-            "or set TOOLHIVE_HOST and TOOLHIVE_PORT to another",
+            "or choose another: TOOLHIVE_HOST and TOOLHIVE_PORT, or host and port of a detached proxy's RunConfig",
+        )
+
+
+class RunConfigError(ToolHiveError):
+    """The file that says what a detached proxy serves cannot be used. Its values stand in no message."""
+
+    def __init__(self, path: object, problem: str) -> None:
+        super().__init__(
+            ErrorCode.INVALID_REQUEST,
+            f"the RunConfig file {path} cannot be used: {problem}; `thv export` writes one that can",
+        )
+
+
+class ContainerGoneError(ToolHiveError):
+    """A detached proxy's container is not there, or not any more."""
+
+    def __init__(self, workload: str, container: str = "") -> None:
+        told = f"there is no container {container!r} for" if container else "somebody removed the container of"
+        super().__init__(
+            ErrorCode.WORKLOAD_NOT_FOUND, f"{told} the workload {workload!r}; run the workload again to make one"
         )
 
 

@@ -1,14 +1,16 @@
 """A stdio server whose container this proxy holds itself, without an agent."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import structlog
 
 from toolhive_common.errors import ToolHiveError
-from toolhive_proxy.errors import LinkBrokenError
-from toolhive_runtime.decisions.further_containers import AUXILIARY_LABEL, SLOT_LABEL, further_spec
-from toolhive_runtime.runtime import ContainerSpec, ContainerState, Runtime
+from toolhive_proxy.decisions.second_tries import SecondTries
+from toolhive_proxy.errors import ContainerGoneError
+from toolhive_proxy.services.single_directory import SingleDirectory
+from toolhive_runtime.decisions.further_containers import AUXILIARY_LABEL, further_spec, slot_of
+from toolhive_runtime.runtime import Attachment, ContainerSpec, ContainerState, ContainerStatus, Runtime
 from toolhive_sessions.host import Peer, SessionHost
 from toolhive_sessions.line_peer import LinePeer
 
@@ -16,13 +18,11 @@ __all__ = ["AttachedServer"]
 
 _log = structlog.get_logger(__name__)
 _GRACE = 3.0
-"""Seconds between asking a further container to end and making it."""
-_LOOK = 0.2
-"""Seconds between two looks at a container that the engine starts again."""
+"""Seconds between asking a container to end and making it."""
 
 
 class AttachedServer:
-    """Implements `toolhive_sessions.host.Launcher`, and holds the first container.
+    """Holds the first container, and starts further ones: implements `toolhive_sessions.host.Launcher`.
 
     Parameters
     ----------
@@ -30,44 +30,93 @@ class AttachedServer:
         What the container was made from; further ones are made like it.
     limit
         Longest message in bytes.
+    clock
+        Seconds, of any steady clock.
     """
 
-    def __init__(self, runtime: Runtime, spec: ContainerSpec, container_id: str, *, name: str, limit: int) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        spec: ContainerSpec,
+        container_id: str,
+        *,
+        name: str,
+        limit: int,
+        clock: Callable[[], float],
+    ) -> None:
         self._runtime = runtime
         self._spec = spec
         self._container_id = container_id
         self._name = name
         self._limit = limit
+        self._clock = clock
         self._further: dict[str, str] = {}
 
-    async def run(self, host: SessionHost, *, on_running: Callable[[], Awaitable[None]]) -> None:
-        """Start the container, and carry its messages until it is gone. The engine starts it again when it dies.
-
-        A process that ran before is ended first: it had its handshake with somebody else.
+    async def run(self, host: SessionHost, directory: SingleDirectory) -> None:
+        """Start the container and carry its messages; start it again when it ends, until it is gone.
 
         Raises
         ------
+        ContainerGoneError
+            Somebody removed it.
         ToolHiveError
-            The engine refuses, or the container is gone.
+            It could not be started even once.
         """
         await self._remove_leftovers()
-        status = await self._runtime.info(self._container_id)
-        if status is not None and status.state is ContainerState.RUNNING:
-            await self._runtime.stop(self._container_id, grace=_GRACE)
+        attachment: Attachment | None = await self._begin()
+        tries = SecondTries()
         while True:
-            attachment = await self._runtime.attach(self._container_id)
-            await self._runtime.start(self._container_id)
-            await on_running()
-            await host.serve_main(LinePeer(attachment, limit=self._limit))
-            await self._until_ended()
+            began = self._clock()
+            if attachment is not None:
+                directory.up(directory.route)
+                await host.serve_main(LinePeer(attachment, limit=self._limit))
+            reason = await self._why_it_ended()
+            pause = tries.pause_after(self._clock() - began)
+            _log.warning("the server is started again", workload=self._name, cause=reason, pause=pause)
+            directory.down(f"{reason}, and it is started again", retry_after=pause)
+            await asyncio.sleep(pause)
+            attachment = await self._begin_again()
 
-    async def _until_ended(self) -> None:
-        """Wait for what the engine makes of the end of the streams."""
+    async def _begin(self) -> Attachment:
+        """Start it, with nothing said to it yet: a process that ran before had its handshake with somebody else."""
+        if (await self._status()).state is ContainerState.RUNNING:
+            await self._runtime.stop(self._container_id, grace=_GRACE)
+        attachment = await self._runtime.attach(self._container_id)
+        try:
+            await self._runtime.start(self._container_id)
+        except BaseException:
+            await attachment.close()
+            raise
+        return attachment
+
+    async def _begin_again(self) -> Attachment | None:
+        """Start it once more; ``None`` when it was refused, as by an engine that is away for a moment."""
+        try:
+            return await self._begin()
+        except ContainerGoneError:
+            raise
+        except ToolHiveError as error:
+            _log.warning("the server could not be started", workload=self._name, cause=error.message)
+            return None
+
+    async def _status(self) -> ContainerStatus:
         status = await self._runtime.info(self._container_id)
         if status is None:
-            raise LinkBrokenError(f"the container of {self._name!r} is gone; run the workload again")
-        _log.warning("the server's process ended", workload=self._name, exit_code=status.exit_code)
-        await asyncio.sleep(_LOOK)
+            raise ContainerGoneError(self._name)
+        return status
+
+    async def _why_it_ended(self) -> str:
+        try:
+            status = await self._status()
+        except ContainerGoneError:
+            raise
+        except ToolHiveError as error:
+            return f"the engine cannot be asked about its container ({error.message})"
+        if status.exit_code is None:
+            return "its process closed its streams"
+        return f"its process ended with exit code {status.exit_code}"
+
+    # -- further containers ---------------------------------------------------------------------------------------
 
     async def start(self, slot: str) -> Peer:
         """Start a further container."""
@@ -86,13 +135,14 @@ class AttachedServer:
             _log.warning("a further container stays for now", workload=self._name, slot=slot, cause=error.message)
 
     async def _remove_slot(self, slot: str) -> None:
-        if (container_id := self._further.pop(slot, None)) is not None:
+        if (container_id := self._further.get(slot)) is not None:
             await self._runtime.stop(container_id, grace=_GRACE)
             await self._runtime.remove(container_id)
+            del self._further[slot]
 
     async def _remove_leftovers(self) -> None:
-        """Remove what an earlier proxy of this workload left behind."""
-        labels = {"toolhive-workload": self._name, AUXILIARY_LABEL: "true"}
-        for status in await self._runtime.list(labels):
-            if status.labels.get(SLOT_LABEL):
+        """Remove what an earlier proxy of this workload left behind, as one does that is killed."""
+        for status in await self._runtime.list({"toolhive-workload": self._name, AUXILIARY_LABEL: "true"}):
+            # By its name as well: an agent on the same engine may have a workload that is called the same.
+            if status.name == f"{self._spec.name}-{slot_of(status.labels)}":
                 await self._runtime.remove(status.container_id)
