@@ -49,20 +49,21 @@ class Client:
     url: str
     session: str = ""
 
-    async def post(self, method: str, params: Any = None, *, request_id: int | None = 1) -> httpx.Response:
+    async def post(self, method: str, params: Any = None, *, answered: bool = True) -> httpx.Response:
         headers = {"accept": "application/json, text/event-stream"}
         if self.session:
             headers |= {"mcp-session-id": self.session, "mcp-protocol-version": "2025-11-25"}
         body = {"jsonrpc": "2.0", "method": method, "params": params or {}}
-        if request_id is not None:
-            body["id"] = request_id
+        if answered:
+            body["id"] = uuid.uuid4().hex
         return await self.http.post(self.url, json=body, headers=headers)
 
     async def open(self) -> "Client":
         opened = await self.post("initialize", INITIALIZE)
         assert opened.status_code == 200, opened.text
+        assert '"result"' in opened.text, opened.text
         self.session = opened.headers.get("mcp-session-id", "")
-        await self.post("notifications/initialized", request_id=None)
+        await self.post("notifications/initialized", answered=False)
         return self
 
     async def call(self, tool: str, **arguments: Any) -> str:
@@ -73,6 +74,7 @@ def text_of(response: httpx.Response) -> str:
     assert response.status_code == 200, response.text
     data = [line[6:] for line in response.text.splitlines() if line.startswith("data: {")]
     answer = json.loads(data[-1] if data else response.text)
+    assert "result" in answer, answer
     return str(answer["result"]["content"][0]["text"])
 
 
@@ -103,16 +105,8 @@ class Proxy:
         try:
             return (await self.http.get(f"{self.base}/health")).status_code == 200
         except httpx.TransportError:
-            assert self.process.returncode is None, await self.said()
+            assert self.process.returncode is None
             return False
-
-    async def said(self) -> str:
-        assert self.process.stderr is not None
-        return (await self.process.stderr.read()).decode()
-
-    async def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), 30)
 
 
 @dataclass
@@ -123,6 +117,18 @@ class Bench:
     folder: Path
     name: str = field(default_factory=lambda: f"detached-test-{uuid.uuid4().hex[:8]}")
     port: int = 0
+    processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "proxy.log"
+
+    def said(self) -> list[str]:
+        """What a proxy told the user, beside its log."""
+        return [line for line in self.log.read_text().splitlines() if not line.startswith("{")]
+
+    async def ended(self, process: asyncio.subprocess.Process) -> int:
+        return await asyncio.wait_for(process.wait(), 30)
 
     async def deploy(self, *arguments: str, restart_policy: str = "no", **changes: Any) -> RunConfig:
         transport = changes.setdefault("transport", Transport.STDIO)
@@ -145,27 +151,32 @@ class Bench:
 
     async def launch(self, *, container: str = "") -> asyncio.subprocess.Process:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TOOLHIVE_")}
-        with (self.folder / "proxy.log").open("ab") as log:
-            return await asyncio.create_subprocess_exec(
+        with self.log.open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "toolhive_proxy.detached"),
                 *("--run-config", str(self.folder / "run.json"), "--container", container or self.name),
-                stdout=log,
-                stderr=asyncio.subprocess.PIPE,
+                stderr=log,
                 env=environment,
             )
+        self.processes.append(process)
+        return process
+
+    async def end(self) -> None:
+        """Leave no proxy and no container."""
+        for process in self.processes:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+        for name in await self.containers():
+            await self.runtime.remove(name)
 
     @asynccontextmanager
     async def proxy(self) -> AsyncIterator[Proxy]:
         process = await self.launch()
-        try:
-            async with httpx.AsyncClient(timeout=30) as http:
-                proxy = Proxy(process, f"http://127.0.0.1:{self.port}", http)
-                await eventually(proxy.healthy)
-                yield proxy
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
+        async with httpx.AsyncClient(timeout=30) as http:
+            proxy = Proxy(process, f"http://127.0.0.1:{self.port}", http)
+            await eventually(proxy.healthy)
+            yield proxy
 
     async def containers(self) -> dict[str, ContainerState]:
         listed = await self.runtime.list({"toolhive": "true"})
@@ -184,8 +195,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     runtime = await detect_runtime(os.environ)
     made = Bench(runtime, tmp_path)
     yield made
-    for name in await made.containers():
-        await runtime.remove(name)
+    await made.end()
     await runtime.close()
 
 
@@ -231,7 +241,11 @@ async def test_a_container_that_dies_comes_back_and_sessions_go_on(bench: Bench,
         for _ in range(2):
             died = await client.post("tools/call", {"name": "die", "arguments": {"code": 3}})
             assert "process ended" in died.text
-            await eventually(proxy.healthy)
+
+            async def called() -> bool:
+                return (await client.post("tools/list")).status_code == 200
+
+            await eventually(called)
             assert await client.call("echo", text="again") == "again"
 
 
@@ -242,8 +256,8 @@ async def test_a_container_that_is_removed_ends_the_proxy_with_a_sentence(bench:
         waiting = asyncio.ensure_future(client.post("tools/call", {"name": "slow", "arguments": {}}))
         await client.call("echo", text="the slow one is on its way before this")
         await bench.runtime.remove(bench.name)
-        assert await asyncio.wait_for(proxy.process.wait(), 30) == 1
-        assert (await proxy.said()).splitlines() == [
+        assert await bench.ended(proxy.process) == 1
+        assert bench.said() == [
             f"somebody removed the container of the workload '{bench.name}'; run the workload again to make one"
         ]
         assert "process ended" in (await waiting).text
@@ -252,19 +266,18 @@ async def test_a_container_that_is_removed_ends_the_proxy_with_a_sentence(bench:
 async def test_a_server_that_ends_at_once_is_started_again_ever_more_rarely(bench: Bench) -> None:
     await bench.deploy("--end", "7")
     process = await bench.launch()
-    log = bench.folder / "proxy.log"
     async with httpx.AsyncClient() as http:
 
         async def tried_four_times() -> bool:
-            return log.read_text().count("is started again") >= 4
+            return bench.log.read_text().count("is started again") >= 4
 
         await eventually(tried_four_times)
         health = await http.get(f"http://127.0.0.1:{bench.port}/health")
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert await bench.ended(process) == 0
     assert health.status_code == 503
     assert "exit code 7" in health.json()["mcp"]["error"]
-    pauses = [json.loads(line)["pause"] for line in log.read_text().splitlines() if '"pause"' in line]
+    pauses = [json.loads(line)["pause"] for line in bench.log.read_text().splitlines() if '"pause"' in line]
     assert pauses[:4] == [0.2, 0.4, 0.8, 1.6]
 
 
@@ -279,7 +292,7 @@ async def test_a_proxy_that_is_told_to_stop_ends_streams_and_leaves_no_further_c
             proxy.process.send_signal(signal.SIGTERM)
             async for _ in stream.aiter_bytes():
                 pass
-        assert await asyncio.wait_for(proxy.process.wait(), 30) == 0
+        assert await bench.ended(proxy.process) == 0
         assert set(await bench.containers()) == {bench.name}
 
 
@@ -302,7 +315,7 @@ async def test_a_server_that_speaks_http_is_served_and_started_again(bench: Benc
     async with bench.proxy() as proxy:
 
         async def listens() -> bool:
-            return (await proxy.client().post("initialize", INITIALIZE)).status_code == 200
+            return '"result"' in (await proxy.client().post("initialize", INITIALIZE)).text
 
         await eventually(listens)
         client = await proxy.client().open()
@@ -322,19 +335,18 @@ async def test_an_address_that_is_in_use_is_told_and_the_container_left_alone(be
     await bench.deploy()
     with socket.create_server(("127.0.0.1", bench.port)):
         process = await bench.launch()
-        _, said = await process.communicate()
-    assert process.returncode == 1
-    assert f"cannot listen on 127.0.0.1:{bench.port}" in said.decode()
-    assert len(said.splitlines()) == 1
+        assert await bench.ended(process) == 1
+    [said] = bench.said()
+    assert f"cannot listen on 127.0.0.1:{bench.port}" in said
     assert await bench.containers() == {bench.name: ContainerState.CREATED}
 
 
 async def test_a_container_that_is_not_there_is_told(bench: Bench) -> None:
     await bench.deploy()
     process = await bench.launch(container="nobody-made-this")
-    _, said = await process.communicate()
-    assert process.returncode == 1
-    assert said.decode().startswith("there is no container 'nobody-made-this' for the workload")
+    assert await bench.ended(process) == 1
+    [said] = bench.said()
+    assert said.startswith("there is no container 'nobody-made-this' for the workload")
 
 
 @pytest.mark.parametrize(
@@ -350,8 +362,7 @@ async def test_a_run_config_that_cannot_be_used_is_told(bench: Bench, content: s
     if content is not None:
         (bench.folder / "run.json").write_text(content)
     process = await bench.launch()
-    _, said = await process.communicate()
-    assert process.returncode == 1
-    assert told in said.decode()
-    assert len(said.splitlines()) == 1
-    assert "a-secret" not in said.decode()
+    assert await bench.ended(process) == 1
+    [said] = bench.said()
+    assert told in said
+    assert "a-secret" not in said
