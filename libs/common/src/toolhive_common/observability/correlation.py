@@ -2,8 +2,6 @@
 
 import re
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 __all__ = ["NATS_HEADER", "correlated", "correlation_id", "new_correlation_id"]
@@ -26,11 +24,16 @@ def new_correlation_id(given: str | None = None) -> str:
     return uuid.uuid4().hex
 
 
-@contextmanager
-def correlated(value: str) -> Iterator[None]:
+class correlated:  # noqa: N801  # a context manager, called like those of contextlib, and entered for each request
     """Let everything inside work for the request of this id."""
-    token = _current.set(value)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_token", "_value")
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._value)
+
+    def __exit__(self, *_failure: object) -> None:
+        _current.reset(self._token)

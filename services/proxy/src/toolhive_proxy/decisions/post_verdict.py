@@ -21,7 +21,7 @@ BATCH_VERSION = "2025-03-26"
 """The only revision with batches. Its clients send no ``MCP-Protocol-Version``: the header came later."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would make each three times as dear; nobody changes one
 class PostFacts:
     """What the headers of a POST say."""
 

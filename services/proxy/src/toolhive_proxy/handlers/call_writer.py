@@ -42,7 +42,7 @@ class StreamTimes:
     """Until a stream that can be resumed is begun. An answer that comes sooner is sent whole, whatever its size."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would make each three times as dear; nobody changes one
 class CallFacts:
     """What is known of a call before anything came for it."""
 

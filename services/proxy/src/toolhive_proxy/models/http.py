@@ -31,8 +31,11 @@ class Request:
 
     def header(self, name: bytes) -> str:
         """A header's value; several lines are joined with a comma. Empty when absent."""
-        found = [value for key, value in self.headers if key == name]
-        return b", ".join(found).decode("latin-1") if found else ""
+        found = b""
+        for key, value in self.headers:  # a loop, since it is asked for several times in each request
+            if key == name:
+                found = found + b", " + value if found else value
+        return found.decode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 __all__ = [
     "HOP_BY_HOP",
@@ -44,6 +45,7 @@ HOP_BY_HOP = frozenset(
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,1024}")
 
 
+@lru_cache(maxsize=16)  # few clients send different ones, and all send one with each request
 def accepts_sse(accept: str) -> bool:
     """Whether a client takes an event stream. ToolHive's rule: the type must stand there, ``*/*`` is not enough."""
     return any(
