@@ -15,7 +15,6 @@ HEADINGS = (
     "middlewares",
     "limit",
 )
-NOT_YET = {"ToolHive for Python, attached"}
 
 
 @pytest.mark.engine
@@ -36,12 +35,11 @@ def test_every_target_answers_rightly_on_every_path() -> None:
         assert heading in done.stdout
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in _first_table(done.stdout)]
     for entry in CATALOGUE:
-        if entry.name not in NOT_YET:
-            own = [row for row in rows if row[0] == entry.path and row[1].startswith(entry.name)]
-            assert own, f"no row of {entry.path}, {entry.name}"
-            for row in own:
-                assert float(row[3]) > 0, row
-                assert row[6] == "0", row
+        own = [row for row in rows if row[0] == entry.path and row[1].startswith(entry.name)]
+        assert own, f"no row of {entry.path}, {entry.name}"
+        for row in own:
+            assert float(row[3]) > 0, row
+            assert row[6] == "0", row
 
 
 def _first_table(text: str) -> list[str]:

@@ -17,6 +17,7 @@ __all__ = ["STEPS", "sweep_middleware"]
 STEPS: Sequence[tuple[str, Sequence[str]]] = (
     ("default chain", ()),
     ("tool filter", ("--tools", "answer")),
+    ("header forward", ("--remote-forward-headers", "X-Bench=1")),
     ("audit", ("--enable-audit",)),
 )
 """What is switched on one after the other, each with all before it. A flag that this version refuses ends up in the

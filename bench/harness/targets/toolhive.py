@@ -1,19 +1,20 @@
 """ToolHive for Python: its services as plain processes with a real nats-server, its servers made by ``thv run``."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.harness.containers import address_of, docker, pids_with_label, remove_all
 from bench.harness.processes import BenchError, running, until, wait_for_port
 from bench.harness.settings import LABEL, ROOT, Settings, backend_image
-from bench.harness.targets.base import HTTP_TO_HTTP, HTTP_TO_SSE, HTTP_TO_STDIO, NotHereError, Stage, Target
+from bench.harness.targets.base import HTTP_TO_HTTP, HTTP_TO_SSE, HTTP_TO_STDIO, Stage, Target
 
 __all__ = ["NAME", "Product", "attached", "http", "serving", "sse", "stdio"]
 
@@ -137,10 +138,10 @@ def _nats(folder: Path, port: int) -> Sequence[str]:
     return (program, "--config", str(config), "--addr", "127.0.0.1", "--port", str(port))
 
 
-def _ready(port: int) -> Callable[[], bool]:
+def _ready(port: int, path: str = "/readyz") -> Callable[[], bool]:
     def answers() -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=3) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=3) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -175,10 +176,26 @@ def stdio(stage: Stage) -> Iterator[Target]:
     )
 
 
-def attached(_stage: Stage) -> AbstractContextManager[Target]:
-    """A stdio server that a detached proxy holds itself.
-
-    To be filled in when such a proxy exists: start it for the stage's ``stdio``, and yield a target on
-    `HTTP_TO_STDIO` whose ``pids`` are the proxy's and, by its label, the container's.
-    """
-    raise NotHereError("a detached proxy that attaches to its container does not exist yet")
+@contextmanager
+def attached(stage: Stage) -> Iterator[Target]:
+    """A stdio server whose container a detached proxy holds itself."""
+    port, log, name = stage.port(), stage.log("attached"), "bench-attached"
+    run_config = {"name": name, "image": stage.stdio, "transport": "stdio", "host": "127.0.0.1", "port": port}
+    file = stage.folder / "attached.json"
+    file.write_text(json.dumps(run_config))
+    docker("rm", "--force", name, check=False)  # of a run that was broken off
+    docker("create", "--interactive", "--name", name, "--label", f"{LABEL}=attached", stage.stdio)
+    command = (sys.executable, "-m", "toolhive_proxy.detached", "--run-config", str(file), "--container", name)
+    environment = dict(os.environ) | {"TOOLHIVE_PROXY_MAX_SESSIONS": str(_SESSIONS)}
+    try:
+        with running(command, log, environment) as pid:
+            until("the detached proxy serves", _ready(port, "/health"), log=log)
+            yield Target(
+                f"{NAME}, attached",
+                HTTP_TO_STDIO,
+                "streamable-http",
+                url=f"http://127.0.0.1:{port}/mcp",
+                pids=lambda: [pid, *pids_with_label(f"{LABEL}=attached")],
+            )
+    finally:
+        docker("rm", "--force", name, check=False)

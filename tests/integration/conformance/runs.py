@@ -11,19 +11,19 @@ from ..support.stack import until
 from ..support.workloads import created, ready_at
 from .paths import Case, Served
 
-__all__ = ["behind_the_proxy", "without_a_proxy"]
+__all__ = ["INSIDE", "behind_the_proxy", "filled", "free_port", "without_a_proxy"]
 
 _PORTS = range(21000, 32000)
 """Below those that the kernel gives to clients, which could take one between two runs."""
-_INSIDE = {"port": "8000", "host": "0.0.0.0"}  # noqa: S104  # in a container of its own
+INSIDE = {"port": "8000", "host": "0.0.0.0"}  # noqa: S104  # in a container of its own
 
 
 @asynccontextmanager
 async def without_a_proxy(image: str, served: Served, name: str) -> AsyncIterator[str]:
     """Run a server on the machine's own loopback, where it protects itself from other hosts' names; gives its URL."""
-    port = _free_port()
+    port = free_port()
     around = {"port": str(port), "host": "127.0.0.1"}
-    variables = [flag for pair in _filled(served.variables, around).items() for flag in ("--env", "=".join(pair))]
+    variables = [flag for pair in filled(served.variables, around).items() for flag in ("--env", "=".join(pair))]
     docker("rm", "--force", name, check=False)
     arguments = [argument.format(**around) for argument in served.arguments]
     docker("run", "--detach", "--name", name, "--network", "host", *variables, image, *arguments)
@@ -39,21 +39,23 @@ async def behind_the_proxy(api: httpx.AsyncClient, case: Case, name: str) -> tup
     served = case.served
     settings: dict[str, object] = {
         "transport": served.transport,
-        "cmd_arguments": [argument.format(**_INSIDE) for argument in served.arguments],
-        "env_vars": _filled(served.variables, _INSIDE),
+        "cmd_arguments": [argument.format(**INSIDE) for argument in served.arguments],
+        "env_vars": filled(served.variables, INSIDE),
     }
     if served.transport != "stdio":
-        settings["target_port"] = int(_INSIDE["port"])
+        settings["target_port"] = int(INSIDE["port"])
     await created(api, name, case.server.image, **settings)
     url = await ready_at(api, name, seconds=300)
     return url, str(inspect(name)["Config"]["Image"])
 
 
-def _filled(values: Mapping[str, str], around: Mapping[str, str]) -> dict[str, str]:
+def filled(values: Mapping[str, str], around: Mapping[str, str]) -> dict[str, str]:
+    """Fill in the variables of a server."""
     return {name: value.format(**around) for name, value in values.items()}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nothing listens on."""
     for port in _PORTS:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)):

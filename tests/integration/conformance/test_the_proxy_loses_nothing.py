@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from .comparison import Scores, losses, read_allowances, unexplained
+from .detached import behind_a_detached_proxy
 from .paths import CASES, Case
 from .report import Row
 from .runs import behind_the_proxy, without_a_proxy
@@ -21,20 +22,40 @@ def test_each_line_of_the_expected_failures_names_a_case() -> None:
     assert {allowance.case for allowance in _ALLOWED} <= {str(case) for case in CASES}
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+def _at(place: str) -> list[Case]:
+    return [case for case in CASES if case.place == place]
+
+
+@pytest.mark.parametrize("case", _at("compose"), ids=str)
 async def test_what_the_server_passes_directly_it_passes_through_the_proxy(
     api: httpx.AsyncClient, case: Case, conformance_rows: list[Row], direct_scores: dict[tuple[str, str], Scores]
 ) -> None:
     url, image = await behind_the_proxy(api, case, "conformance")
     through = await run_suite(url, case.revision)
+    _compare(case, await _direct(case, image, direct_scores), through, conformance_rows)
+
+
+@pytest.mark.parametrize("case", _at("detached"), ids=str)
+async def test_what_the_server_passes_directly_it_passes_through_a_proxy_that_holds_its_container(
+    case: Case, conformance_rows: list[Row], direct_scores: dict[tuple[str, str], Scores]
+) -> None:
+    async with behind_a_detached_proxy(case, "conformance-detached") as (url, image):
+        through = await run_suite(url, case.revision)
+    _compare(case, await _direct(case, image, direct_scores), through, conformance_rows)
+
+
+async def _direct(case: Case, image: str, known: dict[tuple[str, str], Scores]) -> Scores:
     measured = (case.server.name, case.revision)
-    if measured not in direct_scores:
-        async with without_a_proxy(image, case.direct, "toolhive-test-direct") as direct_url:
-            direct_scores[measured] = await run_suite(direct_url, case.revision)
-    direct = direct_scores[measured]
+    if measured not in known:
+        async with without_a_proxy(image, case.direct, "toolhive-test-direct") as url:
+            known[measured] = await run_suite(url, case.revision)
+    return known[measured]
+
+
+def _compare(case: Case, direct: Scores, through: Scores, rows: list[Row]) -> None:
     assert direct.passed_required == _REQUIRED[case.revision], "the measure itself is broken"
     lost = losses(direct, through)
-    conformance_rows.append(Row(str(case), direct, through, lost))
+    rows.append(Row(str(case), direct, through, lost))
     open_losses, stale = unexplained(str(case), lost, _ALLOWED)
     assert not open_losses, "lost through the proxy:\n" + "\n".join(f"{x.key}  {x.found}" for x in open_losses)
     assert not stale, f"expected failures that do not fail any more: {stale}"

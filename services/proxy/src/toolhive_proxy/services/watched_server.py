@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
 from toolhive_common.errors import ToolHiveError
+from toolhive_proxy.adapters.tcp_probe import listens
 from toolhive_proxy.decisions.second_tries import SecondTries
 from toolhive_proxy.errors import ContainerGoneError
 from toolhive_proxy.models.routes import Origin, Route
@@ -18,6 +20,8 @@ __all__ = ["WatchedServer"]
 _log = structlog.get_logger(__name__)
 _LOOK = 1.0
 """Seconds between two looks. A call that fails meanwhile is answered with its own reason."""
+_LOOK_STARTING = 0.1
+"""The same, until the server listens."""
 
 
 class WatchedServer:
@@ -39,6 +43,8 @@ class WatchedServer:
         self._name = name
         self._port = port
         self._clock = clock
+        self._began: datetime | None = None
+        """When the process began that listens; an engine may start another, at another address."""
 
     async def run(self, directory: SingleDirectory) -> None:
         """Look after it until it is gone.
@@ -56,7 +62,7 @@ class WatchedServer:
         while True:
             reason = await self._look(directory)
             if not reason:
-                await asyncio.sleep(_LOOK)
+                await asyncio.sleep(_LOOK if isinstance(directory.find(self._name), Route) else _LOOK_STARTING)
                 continue
             pause = tries.pause_after(self._clock() - began)
             _log.warning("the server is started again", workload=self._name, cause=reason, pause=pause)
@@ -66,7 +72,7 @@ class WatchedServer:
             began = self._clock()
 
     async def _look(self, directory: SingleDirectory) -> str:
-        """Tell the directory where the server is; returns why it is nowhere."""
+        """Tell the directory where the server is; returns why it has to be started."""
         try:
             status = await self._status()
         except ContainerGoneError:
@@ -78,8 +84,13 @@ class WatchedServer:
             return f"its container is {status.state}" + _code(status)
         origin = Origin(status.address, self._port)
         found = directory.find(self._name)
-        if not isinstance(found, Route) or found.origin != origin:  # an engine may give it another address
+        if isinstance(found, Route) and found.origin == origin and status.started_at == self._began:
+            return ""
+        if await listens(status.address, self._port):
+            self._began = status.started_at
             directory.up(replace(directory.route, origin=origin))
+        else:
+            directory.down(f"its server does not listen on port {self._port} yet", retry_after=1)
         return ""
 
     async def _start_again(self) -> None:
