@@ -9,7 +9,6 @@ from typing import Any
 
 import docker
 
-from toolhive_runtime.decisions.dockerfiles import build_recipe
 from toolhive_runtime.decisions.engine_answers import container_event, container_status, is_vanishing
 from toolhive_runtime.decisions.engine_errors import create_failure, start_failure
 from toolhive_runtime.decisions.engine_requests import container_request
@@ -86,6 +85,9 @@ class DockerRuntime:
     async def _ensure_built(
         self, source: str, progress: Callable[[ImageProgress], None], builder: BuilderOptions
     ) -> tuple[str, ImageSource]:
+        # Imported where it is needed: it brings `jinja2`, whose memory those save who never build.
+        from toolhive_runtime.decisions.dockerfiles import build_recipe  # noqa: PLC0415
+
         package = parse_package(source)
         recipe = build_recipe(package, builder)
         image = local_image_name(package, recipe.key)

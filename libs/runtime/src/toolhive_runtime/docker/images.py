@@ -4,13 +4,12 @@ import asyncio
 import io
 import tarfile
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import docker.auth
 
 from toolhive_runtime.decisions.build_failures import is_unreachable, missing_package
 from toolhive_runtime.decisions.build_progress import BuildLog
-from toolhive_runtime.decisions.dockerfiles import BuildRecipe
 from toolhive_runtime.decisions.engine_errors import pull_failure
 from toolhive_runtime.decisions.image_reference import parse_reference
 from toolhive_runtime.decisions.packages import Package
@@ -18,6 +17,9 @@ from toolhive_runtime.decisions.pull_progress import PullLog
 from toolhive_runtime.docker.socket_stream import ask
 from toolhive_runtime.errors import ImageBuildFailedError, PackageNotFoundError
 from toolhive_runtime.runtime import ImageProgress
+
+if TYPE_CHECKING:  # it brings `jinja2`, see `engine`
+    from toolhive_runtime.decisions.dockerfiles import BuildRecipe
 
 __all__ = ["build_image", "pull_image"]
 
@@ -51,7 +53,7 @@ async def pull_image(path: str, image: str, progress: Callable[[ImageProgress], 
 
 
 async def build_image(
-    path: str, package: Package, recipe: BuildRecipe, tag: str, progress: Callable[[ImageProgress], None]
+    path: str, package: Package, recipe: "BuildRecipe", tag: str, progress: Callable[[ImageProgress], None]
 ) -> None:
     """Build a package's image and tag it.
 
@@ -79,7 +81,7 @@ async def build_image(
         raise ImageBuildFailedError(package.source, _reason(log, recipe), log.output[-_LAST_LINES:])
 
 
-def _reason(log: BuildLog, recipe: BuildRecipe) -> str:
+def _reason(log: BuildLog, recipe: "BuildRecipe") -> str:
     if recipe.base_image in log.error or not log.output:
         return (
             f"its base image {recipe.base_image} is not to be had ({log.error}); name one that is with "
@@ -93,7 +95,7 @@ def _reason(log: BuildLog, recipe: BuildRecipe) -> str:
     return "one of its commands failed"
 
 
-def _build_folder(recipe: BuildRecipe) -> bytes:
+def _build_folder(recipe: "BuildRecipe") -> bytes:
     """Pack the Dockerfile and its files. All times are zero, so that the engine's layer cache is hit."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:

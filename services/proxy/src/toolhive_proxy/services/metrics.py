@@ -1,6 +1,5 @@
 """Keeps the numbers of all workloads."""
 
-from toolhive_proxy.adapters.prometheus import write_page
 from toolhive_proxy.models.metrics import WorkloadMetrics
 
 __all__ = ["Metrics"]
@@ -26,4 +25,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """Write the page that Prometheus reads; its type is `toolhive_proxy.adapters.prometheus.CONTENT_TYPE`."""
+        # Imported where it is needed: it brings `prometheus_client`, whose memory a proxy saves that nobody asks.
+        from toolhive_proxy.adapters.prometheus import write_page  # noqa: PLC0415
+
         return write_page(self._workloads)
