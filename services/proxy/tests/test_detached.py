@@ -349,6 +349,7 @@ async def test_a_container_that_is_not_there_is_told(bench: Bench) -> None:
         (None, "No such file or directory"),
         ("{no JSON", "Invalid JSON"),
         ('{"name": "x"}', "transport: Field required"),
+        ('{"name": "x", "transport": "stdio"}', "its port is 0"),
         ('{"name": "x", "transport": "stdio", "port": "a-secret"}', "port: Input should be a valid integer"),
     ],
 )

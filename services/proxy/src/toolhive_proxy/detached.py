@@ -102,10 +102,10 @@ def read_run_config(path: Path) -> RunConfig:
     Raises
     ------
     RunConfigError
-        It is not there, or no RunConfig.
+        It is not there, is no RunConfig, or does not say where to listen.
     """
     try:
-        return RunConfig.from_json(path.read_bytes())
+        run_config = RunConfig.from_json(path.read_bytes())
     except OSError as error:
         raise RunConfigError(path, error.strerror or str(error)) from error
     except ValidationError as error:
@@ -113,11 +113,15 @@ def read_run_config(path: Path) -> RunConfig:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         places = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in found[:5])
         raise RunConfigError(path, places) from None
+    if not run_config.port:
+        raise RunConfigError(path, "its port is 0, and clients could not know which one the proxy took; set one")
+    return run_config
 
 
 def _settings(run_config: RunConfig) -> Settings:
-    url = f"http://{run_config.host}:{run_config.port}"
-    told: dict[str, Any] = {"host": run_config.host, "port": run_config.port, "proxy_public_url": url}
+    host, port = run_config.host, run_config.port
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    told: dict[str, Any] = {"host": host, "port": port, "proxy_public_url": url}
     if "TOOLHIVE_PROXY_METRICS_PORT" not in os.environ:
         told["proxy_metrics_port"] = 0  # there is one such process for each workload, and one default port
     return Settings(**told)
