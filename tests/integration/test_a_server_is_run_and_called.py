@@ -30,7 +30,7 @@ async def test_thv_runs_a_package_and_the_official_client_calls_its_tool(
     assert datetime.fromisoformat(told["datetime"]).tzinfo is not None
     happened = types_of(await events_of(api, "time"))
     assert in_order(["workload.starting", "container.started", "workload.running"], happened)
-    assert {"workload.requested", "proxy.started", "session.opened"} <= set(happened)
+    assert {"workload.requested", "proxy.started"} <= set(happened)
 
 
 async def test_stop_restart_and_delete_do_what_they_say(

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
         pytest.param(["run", "no-such-image:1"], "no-such-image:1", id="unknown image"),
         pytest.param(["run", "uvx://no-such-package-4711"], "no-such-package-4711", id="unknown package"),
         pytest.param(["run", "uvx://x", "--name", "no/slash"], "no/slash", id="invalid name"),
-        pytest.param(["run", "x:1", "--oidc-issuer", "https://issuer"], "--oidc-issuer", id="unsupported flag"),
+        pytest.param(["run", "x:1", "--authz-config", "policies.json"], "--authz-config", id="unsupported flag"),
         pytest.param(["status", "nobody"], "nobody", id="unknown workload"),
         pytest.param(["logs", "nobody"], "nobody", id="logs of an unknown workload"),
         pytest.param(["stop", "nobody"], "nobody", id="stop of an unknown workload"),
@@ -45,7 +45,7 @@ def test_thv_says_what_is_wrong_and_fails(
         pytest.param({"name": "a1"}, 400, "image", id="nothing to run"),
         pytest.param({"name": "a1", "image": "x:1", "transport": "pigeon"}, 400, "pigeon", id="unknown transport"),
         pytest.param({"name": "a1", "image": "x:1", "proxy_port": 70000}, 400, "proxy_port", id="no such port"),
-        pytest.param({"name": "a1", "url": "https://example.com/mcp"}, 400, "url", id="not supported yet"),
+        pytest.param({"name": "a1", "image": "x:1", "authz_config": "policies.json"}, 400, "authz_config", id="not supported yet"),
     ],
 )
 async def test_a_bad_request_gets_the_right_status(
