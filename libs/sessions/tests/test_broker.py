@@ -28,6 +28,8 @@ SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 LOG_LEVEL = "io.modelcontextprotocol/logLevel"
 MODERN: dict[str, Any] = {VERSION: "2026-07-28"}
 
+DISCOVERED = {"supportedVersions": ["2026-07-28", "2025-11-25"]}
+
 
 def body(message: dict[str, Any]) -> bytes:
     return json.dumps({"jsonrpc": "2.0", **message}).encode()
@@ -118,7 +120,8 @@ class World:
         """Have the process answer its handshake."""
         asked = [message for message in self.sent(slot) if message["method"] in ("initialize", "server/discover")]
         for message in asked:
-            self.says({"id": message["id"], "result": {"protocolVersion": "2025-11-25", **result}}, slot)
+            told = {"protocolVersion": "2025-11-25", "supportedVersions": ["2026-07-28", "2025-11-25"], **result}
+            self.says({"id": message["id"], "result": told}, slot)
 
     def open(self, session: str, *, edge: str = "e", **params: Any) -> None:
         """Begin a session on the shared process."""
@@ -460,6 +463,19 @@ def modern(world: World, request_id: Any = 1, **more: Any) -> int:
     return world.ask(Verb.CALL_MODERN, data=request(request_id, _meta=MODERN), **more)
 
 
+@pytest.mark.parametrize(
+    "result",
+    [{}, {"supportedVersions": []}, {"supportedVersions": ["2025-11-25"]}, {"supportedVersions": "2026-07-28"}, 1],
+)
+def test_a_server_that_answers_anything_is_not_taken_for_one_of_this_era(result: Any) -> None:
+    world = running()
+    modern(world, "a")
+    [probe] = world.sent()
+    world.says({"id": probe["id"], "result": result})
+    [(_, refused)] = world.messages()
+    assert refused["error"]["code"] == -32022
+
+
 def test_a_server_is_asked_whether_it_knows_the_era_before_anything_else() -> None:
     world = running()
     first, second = modern(world, "a"), modern(world, "b")
@@ -550,7 +566,7 @@ def test_the_id_of_a_subscription_is_its_callers() -> None:
         params = {"_meta": MODERN, "notifications": {"toolsListChanged": True}}
         data = body({"id": request_id, "method": "subscriptions/listen", "params": params})
         streams[request_id] = world.ask(Verb.CALL_MODERN, data=data, streams=True)
-    world.says({"id": world.sent()[0]["id"], "result": {}})
+    world.says({"id": world.sent()[0]["id"], "result": DISCOVERED})
     numbers = [message["id"] for message in world.sent()]
     for number in numbers:
         meta = {SUBSCRIPTION: number, "x": 1}
@@ -576,7 +592,7 @@ def test_the_end_of_a_stream_cancels_its_request() -> None:
     queued = modern(world, "queued")
     world.ask(Verb.LEAVE, stream=queued)
     kept = modern(world, "kept")
-    world.says({"id": world.sent()[0]["id"], "result": {}})
+    world.says({"id": world.sent()[0]["id"], "result": DISCOVERED})
     [call] = world.sent()
     world.ask(Verb.LEAVE, stream=kept)
     [cancelled] = world.sent()
@@ -591,7 +607,7 @@ def test_log_messages_of_this_era_go_to_the_request_that_alone_asked_for_them() 
     logged = request(1, _meta=MODERN | {LOG_LEVEL: "info"})
     modern(world, streams=True)
     first = world.ask(Verb.CALL_MODERN, data=logged, streams=True)
-    world.says({"id": world.sent()[0]["id"], "result": {}})
+    world.says({"id": world.sent()[0]["id"], "result": DISCOVERED})
     world.forget()
     log = {"method": "notifications/message", "params": {"level": "info", "data": "x"}}
     world.says(log)
@@ -626,7 +642,7 @@ def test_a_shared_process_that_nobody_uses_is_ended() -> None:
     world.open("s")
     stream = modern(world)
     world.started("modern")
-    world.says({"id": world.sent("modern")[0]["id"], "result": {}}, "modern")
+    world.says({"id": world.sent("modern")[0]["id"], "result": DISCOVERED}, "modern")
     world.ask(Verb.CALL, "s", request(9))
     world.tick(101)
     assert world.stops() == []
@@ -842,7 +858,7 @@ def test_nothing_is_left_of_sessions_that_end_between_two_processes() -> None:
 def test_a_shared_process_that_was_started_on_demand_is_started_again_for_its_sessions() -> None:
     world = running()
     modern(world)
-    world.says({"id": world.sent()[0]["id"], "result": {}})
+    world.says({"id": world.sent()[0]["id"], "result": DISCOVERED})
     world.ask(Verb.OPEN, "s", request(0, "initialize"))
     assert world.starts() == ["legacy"]
     world.started("legacy")
@@ -872,7 +888,7 @@ def test_a_shared_process_that_was_started_on_demand_is_started_again_for_its_se
 def test_sessions_that_come_while_a_process_starts_again_are_not_forgotten() -> None:
     world = running()
     modern(world)
-    world.says({"id": world.sent()[0]["id"], "result": {}})
+    world.says({"id": world.sent()[0]["id"], "result": DISCOVERED})
     world.ask(Verb.OPEN, "old", request(0, "initialize"))
     world.started("legacy")
     world.shake("legacy")
@@ -954,7 +970,7 @@ def test_the_end_of_a_sessions_process_ends_the_session() -> None:
     world = World(Policy(per_session=True))
     slot = own(world)
     world.started(slot)
-    world.says({"id": world.sent(slot)[0]["id"], "result": {}}, slot)
+    world.says({"id": world.sent(slot)[0]["id"], "result": DISCOVERED}, slot)
     stream, _ = world.call("s", 1, slot=slot)
     listening = world.ask(Verb.LISTEN, "s", streams=True)
     world.forget()

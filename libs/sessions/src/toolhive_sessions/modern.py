@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-from toolhive_common.mcp.eras import MODERN_VERSIONS, refuse_modern
+from toolhive_common.mcp.eras import MODERN_VERSIONS, SUPPORTED_VERSIONS, refuse_modern
 from toolhive_common.mcp.jsonrpc import (
     Code,
     Id,
@@ -133,7 +133,7 @@ class ModernMultiplexer:
 
     def _probed(self, response: Response) -> list[MuxEffect]:
         queue, self._queue = self._queue, []
-        if response.is_error and not _is_modern_error(response):
+        if not _knows_the_era(response):
             return self._refuse_all(queue)
         self._state = _State.READY
         return [self._forward(session, request) for session, request in queue]
@@ -231,10 +231,17 @@ def _refuse(session: str, request: Request) -> ToClient:
     return ToClient(session, refuse_modern(request), call_key(request.id), final=True)
 
 
-def _is_modern_error(response: Response) -> bool:
-    """Whether an error is one that only servers of this era know."""
+def _knows_the_era(response: Response) -> bool:
+    """Whether a server's answer to ``server/discover`` is one that only servers of this era give.
+
+    There are servers that answer whatever they are asked, with nothing in it.
+    """
     error = response.raw.get("error")
-    return isinstance(error, dict) and error.get("code") in _MODERN_ERRORS
+    if isinstance(error, dict):
+        return error.get("code") in _MODERN_ERRORS
+    result = response.raw.get("result")
+    versions = result.get("supportedVersions") if isinstance(result, dict) else None
+    return isinstance(versions, list) and any(version not in SUPPORTED_VERSIONS for version in versions)
 
 
 def _with_subscription(params: Mapping[str, Any], request_id: Id) -> dict[str, Any]:
