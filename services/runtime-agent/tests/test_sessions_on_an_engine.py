@@ -39,6 +39,8 @@ for line in sys.stdin:
                             "serverInfo": {"name": "dual", "version": "1"}}
     else:
         answer["result"] = {"resultType": "complete", "era": "modern" if era else "legacy"}
+        if method == "server/discover":
+            answer["result"]["supportedVersions"] = ["2026-07-28", "2025-11-25"]
     print(json.dumps(answer), flush=True)
 """
 
