@@ -40,6 +40,7 @@ from toolhive_sessions.streams import Stream, keep_ended, newest_open
 __all__ = ["Broker"]
 
 _UNKNOWN = "Session not found"
+_CROWDED = "the server does not read what it is sent; try again in a moment"
 _NO_REQUEST = "the message is no JSON-RPC request"
 _ANSWERS = frozenset({"method", "result", "error"})
 """One of which every message has."""
@@ -59,10 +60,16 @@ class Broker:
     ----------
     numbers
         Given to calls, see `LegacyMultiplexer`.
+    crowded
+        Whether too much waits for the process of a slot to read. It is sent no client's messages then, but for what
+        the end of something asks for.
     """
 
-    def __init__(self, policy: Policy, numbers: Iterator[int]) -> None:
+    def __init__(
+        self, policy: Policy, numbers: Iterator[int], *, crowded: Callable[[str], bool] = lambda _: False
+    ) -> None:
         self._policy = policy
+        self._crowded = crowded
         self._pool = Pool(policy, numbers)
         self._sessions: dict[str, Session] = {}
         self._clients = 0
@@ -111,6 +118,8 @@ class Broker:
         chosen = self._pool.for_session(message.session, now)
         if not isinstance(chosen, Process):
             return [*effects, _refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, chosen)]
+        if message.verb is Verb.OPEN and self._crowded(chosen.slot):
+            return [*effects, _refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, _CROWDED)]
         session = Session(message.session, Kind.CLIENT, chosen.slot, now)
         self._sessions[session.id] = session
         self._clients += 1
@@ -163,6 +172,8 @@ class Broker:
         process = self._pool.serving(session.slot, now)
         if not isinstance(process, Process):
             return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, process)]
+        if self._crowded(process.slot):
+            return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, _CROWDED)]
         return self._pool.started(process) + self._request(session, process, edge, message, request, now)
 
     def _call_alone(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
@@ -177,6 +188,8 @@ class Broker:
         process = self._pool.for_modern(now) if kind is Kind.MODERN else self._pool.for_once(session_id, now)
         if not isinstance(process, Process):
             return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, process)]
+        if self._crowded(process.slot):
+            return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, _CROWDED)]
         session = self._sessions[session_id] = Session(session_id, kind, process.slot, now)
         return self._pool.started(process) + self._request(session, process, edge, message, request, now)
 
@@ -206,6 +219,8 @@ class Broker:
         if session is None:
             return [_refuse(edge, message, RefusalCode.UNKNOWN_SESSION, _UNKNOWN)]
         session.last_used = now
+        if self._crowded(session.slot):
+            return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, _CROWDED)]
         done: list[BrokerEffect] = [ToEdge(edge, FromBroker(Note.DONE, message.stream))]
         process = self._pool.find(session.slot)
         if process is None or not isinstance(process.mux, LegacyMultiplexer):

@@ -4,7 +4,8 @@
     process ─> lines ─> broker ─> outlet ─> edges
 
 Reading a process never waits for writing to it: one that writes before it reads on would otherwise block both for
-ever. What waits to be written goes out in one piece.
+ever. What waits to be written goes out in one piece. Nor does an edge wait for a process: many sessions share its
+way to us, so that a process that does not read would hold up all others. What is for such a one is refused.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from typing import Protocol
 import structlog
 
 from toolhive_common.errors import ErrorCode, ToolHiveError
-from toolhive_common.mcp.port import FromBroker, RefusalCode, ToBroker, Verb
+from toolhive_common.mcp.port import FromBroker, RefusalCode, ToBroker
 from toolhive_sessions.broker import Broker
 from toolhive_sessions.effects import (
     BrokerEffect,
@@ -40,8 +41,6 @@ from toolhive_sessions.records import MAIN, Policy
 __all__ = ["Launcher", "Outlet", "Peer", "SessionHost"]
 
 _log = structlog.get_logger(__name__)
-_HELD_BACK = frozenset({Verb.OPEN, Verb.CALL, Verb.CALL_ONCE, Verb.CALL_MODERN, Verb.TELL})
-"""What an edge may have to wait for. The end of something never waits: it may be what helps."""
 _NOT_SERVED = "the workload is not served now; try again in a moment"
 _ENDED = "the MCP server's process ended; it is being started again, call again in a moment"
 
@@ -115,8 +114,8 @@ class _Running:
     peer: Peer
     queue: list[bytes] = field(default_factory=list)
     size: int = 0
+    """Bytes of the queue, without those that are being written."""
     filled: asyncio.Event = field(default_factory=asyncio.Event)
-    room: asyncio.Event = field(default_factory=asyncio.Event)
     closed: bool = False
     """Whether it takes nothing more."""
 
@@ -128,22 +127,17 @@ class _Running:
             self.size += len(data) + 1
             self.filled.set()
 
-    def written(self, size: int) -> None:
-        """Note what the process took."""
-        self.size -= size
-        self.room.set()
+    def take(self) -> bytes:
+        """Take all that waits, to write it."""
+        data, self.size = b"".join(self.queue), 0
+        self.queue.clear()
+        self.filled.clear()
+        return data
 
     def close(self) -> None:
-        """Take nothing more; who waits for room goes on."""
+        """Take nothing more."""
         self.closed = True
-        self.queue.clear()
-        self.written(self.size)
-
-    async def wait_until_under(self, size: int) -> None:
-        """Wait until no more than so many bytes wait."""
-        while self.size > size:
-            self.room.clear()
-            await self.room.wait()
+        self.take()
 
 
 class SessionHost:
@@ -154,7 +148,7 @@ class SessionHost:
     limit
         Longest message of a process in bytes, for what callers are told.
     most_unwritten
-        Bytes that wait for a process to read before edges have to wait.
+        When more bytes wait behind those that are being written to a process, what else is for it is refused.
     """
 
     def __init__(
@@ -177,7 +171,7 @@ class SessionHost:
         self._tick = tick
         self._clock = clock
         # Above all numbers of earlier holds on the same process, since no server answers a million calls a second.
-        self._broker = Broker(policy, itertools.count(time.time_ns() // 1000))
+        self._broker = Broker(policy, itertools.count(time.time_ns() // 1000), crowded=self._crowded)
         self._running: dict[str, _Running] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -204,13 +198,12 @@ class SessionHost:
         self._broker.restore(facts, self._clock())
 
     async def submit(self, edge: str, message: ToBroker) -> None:
-        """Do what an edge asks; waits while the process that it is for does not read what it was sent."""
-        effects = self._broker.handle(edge, message, self._clock())
-        await self._carry_out(effects)
-        if message.verb in _HELD_BACK:
-            for effect in effects:
-                if isinstance(effect, ToProcess) and (running := self._running.get(effect.slot)) is not None:
-                    await running.wait_until_under(self._most_unwritten)
+        """Do what an edge asks; never waits for a process."""
+        await self._carry_out(self._broker.handle(edge, message, self._clock()))
+
+    def _crowded(self, slot: str) -> bool:
+        running = self._running.get(slot)
+        return running is not None and running.size > self._most_unwritten
 
     async def edge_gone(self, edge: str) -> None:
         """Take an edge for dead."""
@@ -285,16 +278,13 @@ class SessionHost:
     async def _write(self, running: _Running) -> None:
         while True:
             await running.filled.wait()
-            running.filled.clear()
-            waiting, running.queue = running.queue, []
             try:
-                await running.peer.send(b"".join(waiting))
+                await running.peer.send(running.take())
             except (OSError, ToolHiveError) as error:
                 # Its output ends as well then, which is what tells the callers.
                 _log.info("a server's input is closed", workload=self._name, cause=str(error))
                 running.close()
                 return
-            running.written(sum(map(len, waiting)))
 
     async def _run_started(self, slot: str, before: "asyncio.Task[None] | None") -> None:
         try:
