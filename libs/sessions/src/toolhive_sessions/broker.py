@@ -116,10 +116,10 @@ class Broker:
             text = _FULL.format(limit=self._policy.max_sessions)
             return [*effects, _refuse(edge, message, RefusalCode.SESSIONS_FULL, text)]
         chosen = self._pool.for_session(message.session, now)
+        if isinstance(chosen, Process) and message.verb is Verb.OPEN and self._crowded(chosen.slot):
+            chosen = _CROWDED
         if not isinstance(chosen, Process):
             return [*effects, _refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, chosen)]
-        if message.verb is Verb.OPEN and self._crowded(chosen.slot):
-            return [*effects, _refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, _CROWDED)]
         session = Session(message.session, Kind.CLIENT, chosen.slot, now)
         self._sessions[session.id] = session
         self._clients += 1
@@ -284,6 +284,8 @@ class Broker:
         if session.sole:
             return self._close(session, "its client left", now)
         key = next((key for key, each in session.calls.items() if each is stream), None)
+        if key is not None and key == session.opening and not session.opened:  # nobody knows its id
+            return self._close(session, "its client left before it began", now)
         if key is None or not (message.cancel or session.kind is not Kind.CLIENT):
             return []
         del session.calls[key]
@@ -301,7 +303,7 @@ class Broker:
         return [*self._close(session, "its client ended it", now), done]
 
     def edge_gone(self, edge: str, now: float) -> list[BrokerEffect]:
-        """Take all clients of an edge for gone. Their calls go on: they may come again through another."""
+        """Take all clients of an edge for gone. The calls of sessions that began go on: they may come again through another."""
         effects: list[BrokerEffect] = []
         for address in [address for address in self._at if address[0] == edge]:
             effects += self._leave(edge, ToBroker(Verb.LEAVE, address[1]), now)
