@@ -15,6 +15,7 @@ from toolhive_common.mcp.port import FromBroker, Note, RefusalCode, ToBroker, Ve
 from toolhive_sessions.effects import Handshake
 from toolhive_sessions.host import SessionHost
 from toolhive_sessions.line_peer import LinePeer
+from toolhive_sessions.lines import Line
 from toolhive_sessions.records import MAIN, Policy
 
 LIMIT = 64 * 1024 * 1024
@@ -335,18 +336,44 @@ async def test_a_session_whose_process_does_not_read_can_be_left_and_ended() -> 
             assert (await paused).note is Note.DONE
 
 
-async def test_a_process_that_closed_its_input_holds_nobody_back() -> None:
-    async with serving(per_session=True, most_unwritten=1000) as world:
+@pytest.mark.parametrize("per_session", [False, True])
+async def test_a_process_that_closed_its_input_fails_its_calls_though_it_speaks_on(per_session: bool) -> None:
+    async with serving(main=not per_session, per_session=per_session) as world:
         client = world.client("a")
         await client.open()
+        mute = asyncio.create_task(client.call("mute"))
         await client.call("shut")
-        message = {"jsonrpc": "2.0", "id": "big", "method": "x", "params": {"filler": "x" * 1_000_000}}
-        for _ in range(3):
-            message["id"] = f"{message['id']}x"
-            data = json.dumps(message).encode()
-            async with asyncio.timeout(10):
-                await world.host.submit("e", ToBroker(Verb.CALL, next(world.streams), "a", data))
-        await client.end()
+        failed = await client.call()
+        assert "takes no more messages" in failed["message"]
+        assert (await mute)["message"] == failed["message"]
+        async with asyncio.timeout(5):
+            assert (await client.ask(Verb.CALL, a_call("later"))).note is Note.REFUSED
+
+
+class Refusing:
+    """A peer that cannot write what it is given, and says nothing."""
+
+    async def send(self, data: bytes) -> None:
+        raise ValueError("a header holds a character that would end its line")
+
+    async def messages(self) -> AsyncIterator[Line]:
+        await asyncio.Event().wait()
+        yield Line(b"")
+
+    async def close(self) -> None:
+        return
+
+
+async def test_a_writer_that_fails_for_whatever_reason_fails_the_calls() -> None:
+    async with serving(per_session=True) as world:
+
+        async def start(slot: str) -> Refusing:
+            return Refusing()
+
+        world.place.start = start  # type: ignore[method-assign, assignment]
+        async with asyncio.timeout(10):
+            assert "takes no more messages" in (await world.client("a").open())["message"]
+        assert world.place.closed == []
 
 
 @pytest.mark.parametrize("starting", [False, True])

@@ -303,7 +303,7 @@ class Broker:
         return [*self._close(session, "its client ended it", now), done]
 
     def edge_gone(self, edge: str, now: float) -> list[BrokerEffect]:
-        """Take all clients of an edge for gone. The calls of sessions that began go on: they may come again through another."""
+        """Take all clients of an edge for gone. What their sessions were asked goes on: they may come again."""
         effects: list[BrokerEffect] = []
         for address in [address for address in self._at if address[0] == edge]:
             effects += self._leave(edge, ToBroker(Verb.LEAVE, address[1]), now)

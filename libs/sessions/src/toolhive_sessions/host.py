@@ -42,6 +42,9 @@ __all__ = ["Launcher", "Outlet", "Peer", "SessionHost"]
 
 _log = structlog.get_logger(__name__)
 _NOT_SERVED = "the workload is not served now; try again in a moment"
+_DEAF = "the MCP server takes no more messages; its process is let go of, call again in a moment"
+_LAST_WORDS = 0.5
+"""Seconds that a process which takes nothing more has for what it still says: it may be about to end by itself."""
 _ENDED = "the MCP server's process ended; it is being started again, call again in a moment"
 
 
@@ -118,6 +121,8 @@ class _Running:
     filled: asyncio.Event = field(default_factory=asyncio.Event)
     closed: bool = False
     """Whether it takes nothing more."""
+    failure: Exception | None = None
+    """Why it does not, where that is known."""
 
     def put(self, data: bytes) -> None:
         """Have a message written."""
@@ -245,11 +250,20 @@ class SessionHost:
 
     async def _serve(self, slot: str, peer: Peer, known: Handshake | None = None) -> None:
         running = self._running[slot] = _Running(peer)
-        writing = asyncio.create_task(self._write(running))  # noqa: TID251  # owned by this call, which ends it
+        patience = asyncio.timeout(None)
+        work = self._write(running, patience)
+        writing = asyncio.create_task(work)  # noqa: TID251  # owned by this call, which ends it
         reason, code = _ENDED, RefusalCode.SERVER_LOST
         try:
-            await self._carry_out(self._broker.process_started(slot, self._clock(), known=known))
-            await self._read(slot, peer)
+            async with patience:
+                await self._carry_out(self._broker.process_started(slot, self._clock(), known=known))
+                await self._read(slot, peer)
+        except TimeoutError:
+            if running.failure is None:
+                raise
+            reason = _DEAF
+            if isinstance(running.failure, ToolHiveError):
+                reason, code = running.failure.message, _kind_of(running.failure)
         except ToolHiveError as error:
             reason, code = error.message, _kind_of(error)
         finally:
@@ -275,15 +289,21 @@ class SessionHost:
                 effects = self._broker.too_long(slot, line.head, line.tail, limit=self._limit, now=self._clock())
             await self._carry_out(effects)
 
-    async def _write(self, running: _Running) -> None:
+    async def _write(self, running: _Running, patience: asyncio.Timeout) -> None:
+        """Write what waits. When that fails, for whatever reason, reading ends as well: callers must not wait."""
         while True:
             await running.filled.wait()
             try:
                 await running.peer.send(running.take())
-            except (OSError, ToolHiveError) as error:
-                # Its output ends as well then, which is what tells the callers.
-                _log.info("a server's input is closed", workload=self._name, cause=str(error))
+            except Exception as error:  # noqa: BLE001  # the top of this task: nobody else would see it
+                if running.closed:
+                    return
+                known = isinstance(error, (OSError, ToolHiveError))  # others may quote what a client said
+                cause = str(error) if known else type(error).__name__
+                _log.info("a server takes no more messages", workload=self._name, cause=cause)
+                running.failure = error
                 running.close()
+                patience.reschedule(asyncio.get_running_loop().time() + _LAST_WORDS)
                 return
 
     async def _run_started(self, slot: str, before: "asyncio.Task[None] | None") -> None:
