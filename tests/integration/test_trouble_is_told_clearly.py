@@ -45,7 +45,12 @@ def test_thv_says_what_is_wrong_and_fails(
         pytest.param({"name": "a1"}, 400, "image", id="nothing to run"),
         pytest.param({"name": "a1", "image": "x:1", "transport": "pigeon"}, 400, "pigeon", id="unknown transport"),
         pytest.param({"name": "a1", "image": "x:1", "proxy_port": 70000}, 400, "proxy_port", id="no such port"),
-        pytest.param({"name": "a1", "image": "x:1", "authz_config": "policies.json"}, 400, "authz_config", id="not supported yet"),
+        pytest.param(
+            {"name": "a1", "image": "x:1", "authz_config": "policies.json"},
+            400,
+            "authz_config",
+            id="not supported yet",
+        ),
     ],
 )
 async def test_a_bad_request_gets_the_right_status(

@@ -1101,3 +1101,17 @@ def test_a_handshake_that_is_known_is_not_repeated() -> None:
     assert world._take(Shook) == []
     modern(world)
     assert world.starts() == ["modern"]
+
+
+@pytest.mark.parametrize("per_session", [False, True])
+@pytest.mark.parametrize("gone", ["the client", "the edge"])
+def test_a_client_that_leaves_before_its_session_began_leaves_none(per_session: bool, gone: str) -> None:
+    world = World(Policy(per_session=per_session))
+    world.started()
+    stream = world.ask(Verb.OPEN, "a", request(1, "initialize"))
+    if gone == "the edge":
+        world.edge_gone("e")
+    else:
+        world.ask(Verb.LEAVE, "a", stream=stream)
+    assert (len(world.broker), [process.slot for process in world.broker.processes]) == (0, [MAIN])
+    assert world.broker._sessions == {}

@@ -15,6 +15,7 @@ from toolhive_common.mcp.port import FromBroker, Note, RefusalCode, ToBroker, Ve
 from toolhive_sessions.effects import Handshake
 from toolhive_sessions.host import SessionHost
 from toolhive_sessions.line_peer import LinePeer
+from toolhive_sessions.lines import Line
 from toolhive_sessions.records import MAIN, Policy
 
 LIMIT = 64 * 1024 * 1024
@@ -284,36 +285,95 @@ async def test_an_answer_over_the_limit_is_told_to_its_caller() -> None:
         assert "pid" in await client.call()
 
 
-async def test_who_sends_more_than_a_process_reads_waits_and_others_do_not() -> None:
+def a_call(name: str, **params: Any) -> bytes:
+    message = {"jsonrpc": "2.0", "id": name, "method": "tools/call", "params": {"name": name, **params}}
+    return json.dumps(message).encode()
+
+
+def a_large_one(request_id: Any, size: int) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": request_id, "method": "x", "params": {"filler": "x" * size}}).encode()
+
+
+async def test_who_sends_more_than_a_process_reads_is_refused_and_nobody_waits() -> None:
     async with serving(per_session=True, most_unwritten=100_000) as world:
         slow, quick = world.client("slow"), world.client("quick")
         await asyncio.gather(slow.open(), quick.open())
         paused = asyncio.create_task(slow.call("pause", seconds=1.0))
-        await asyncio.sleep(0.1)
-        message = {"jsonrpc": "2.0", "id": "big", "method": "x", "params": {"filler": "x" * 1_000_000}}
-        asked = ToBroker(Verb.CALL, next(world.streams), "slow", json.dumps(message).encode())
-        held_back = asyncio.create_task(world.host.submit("e", asked))
+        await asyncio.sleep(0)
+        streams = []
+        for request_id in ("being written", "waits"):
+            streams.append(next(world.streams))
+            await world.host.submit("e", ToBroker(Verb.CALL, streams[-1], "slow", a_large_one(request_id, 1_000_000)))
+            await asyncio.sleep(0.05)
+        for verb in (Verb.CALL, Verb.TELL):
+            refused = await slow.ask(verb, a_large_one("too much", 10))
+            assert (refused.note, refused.code) == (Note.REFUSED, RefusalCode.SERVER_UNAVAILABLE)
+            assert b"does not read" in refused.data
         for _ in range(20):
             await quick.call()
         assert not paused.done()
-        assert not held_back.done()
-        await held_back
-        assert json.loads((await world.place.end(asked.stream)).data)["result"]["size"] == 1_000_000
+        for stream in streams:
+            assert json.loads((await world.place.end(stream)).data)["result"]["size"] == 1_000_000
         assert "pid" in await paused
+        assert "pid" in await slow.call()
 
 
-async def test_a_process_that_closed_its_input_holds_nobody_back() -> None:
+async def test_a_session_whose_process_does_not_read_can_be_left_and_ended() -> None:
     async with serving(per_session=True, most_unwritten=1000) as world:
         client = world.client("a")
         await client.open()
+        paused = asyncio.create_task(client.ask(Verb.CALL, a_call("pause", seconds=60)))
+        await asyncio.sleep(0)
+        streams = []
+        for request_id in ("being written", "waits"):
+            streams.append(next(world.streams))
+            await world.host.submit("e", ToBroker(Verb.CALL, streams[-1], "a", a_large_one(request_id, 1_000_000)))
+            await asyncio.sleep(0.05)
+        assert (await client.ask(Verb.CALL, a_large_one("too much", 10))).note is Note.REFUSED
+        async with asyncio.timeout(5):
+            await world.host.submit("e", ToBroker(Verb.LEAVE, streams[-1], "a", cancel=True))
+            await client.end()
+            assert (await paused).note is Note.DONE
+
+
+@pytest.mark.parametrize("per_session", [False, True])
+async def test_a_process_that_closed_its_input_fails_its_calls_though_it_speaks_on(per_session: bool) -> None:
+    async with serving(main=not per_session, per_session=per_session) as world:
+        client = world.client("a")
+        await client.open()
+        mute = asyncio.create_task(client.call("mute"))
         await client.call("shut")
-        message = {"jsonrpc": "2.0", "id": "big", "method": "x", "params": {"filler": "x" * 1_000_000}}
-        for _ in range(3):
-            message["id"] = f"{message['id']}x"
-            data = json.dumps(message).encode()
-            async with asyncio.timeout(10):
-                await world.host.submit("e", ToBroker(Verb.CALL, next(world.streams), "a", data))
-        await client.end()
+        failed = await client.call()
+        assert "takes no more messages" in failed["message"]
+        assert (await mute)["message"] == failed["message"]
+        async with asyncio.timeout(5):
+            assert (await client.ask(Verb.CALL, a_call("later"))).note is Note.REFUSED
+
+
+class Refusing:
+    """A peer that cannot write what it is given, and says nothing."""
+
+    async def send(self, data: bytes) -> None:
+        raise ValueError("a header holds a character that would end its line")
+
+    async def messages(self) -> AsyncIterator[Line]:
+        await asyncio.Event().wait()
+        yield Line(b"")
+
+    async def close(self) -> None:
+        return
+
+
+async def test_a_writer_that_fails_for_whatever_reason_fails_the_calls() -> None:
+    async with serving(per_session=True) as world:
+
+        async def start(slot: str) -> Refusing:
+            return Refusing()
+
+        world.place.start = start  # type: ignore[method-assign, assignment]
+        async with asyncio.timeout(10):
+            assert "takes no more messages" in (await world.client("a").open())["message"]
+        assert world.place.closed == []
 
 
 @pytest.mark.parametrize("starting", [False, True])

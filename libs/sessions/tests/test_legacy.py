@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolhive_common.mcp.jsonrpc import Invalid, Notification, Request, Response, classify, parse
+from toolhive_sessions.clients import client_from
 from toolhive_sessions.effects import Dropped, Handshake, MuxEffect, ToClient, ToServer
 from toolhive_sessions.handshake import ALL_CAPABILITIES
 from toolhive_sessions.legacy import LegacyMultiplexer
@@ -70,6 +71,12 @@ def call(mux: Driver, session: str, request_id: Any, **params: Any) -> int:
     """Send a call; returns its id on the server's side."""
     effects = mux.from_client(session, body({"id": request_id, "method": "tools/call", "params": params}))
     return int(sent(effects)[0]["id"])
+
+
+def test_what_a_client_says_of_itself_can_be_written() -> None:
+    info = {"name": "\ud800" * 300, "version": "1\udfff"}
+    client = client_from("a", {"protocolVersion": "\ud800", "clientInfo": info})
+    assert (client.name, client.version) == ("?" * 100 + " 1?", "?")
 
 
 @pytest.mark.parametrize("request_id", [1, "1", 0, -7, 1.5, "", "ü", 2**70], ids=repr)

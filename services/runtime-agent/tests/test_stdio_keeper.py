@@ -22,13 +22,14 @@ from toolhive_common.mcp.port import Verb
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus, open_bus
 from toolhive_common.messaging.events import EventLog
+from toolhive_common.schemas.runconfig import StdioProcess
 from toolhive_common.schemas.state import DesiredWorkload, ObservedWorkload, WorkloadKey
 from toolhive_common.testing.factories import a_desired, a_run_config
 from toolhive_runtime.runtime import ContainerSpec, NetworkSpec, Runtime
 from toolhive_runtime.testing.fake_runtime import FakeAttachment, FakeContainer, FakeRuntime
 
 from .support.servers import Client  # type: ignore[import-not-found]  # mypy stops at the dash
-from .support.stage import Stage  # type: ignore[import-not-found]  # mypy stops at the dash
+from .support.stage import Stage, an_agent  # type: ignore[import-not-found]  # mypy stops at the dash
 
 KEY = WorkloadKey.default("time")
 RESULT = b'{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"s","version":"1"}}'
@@ -185,3 +186,46 @@ async def test_who_lets_go_of_a_server_can_be_cancelled(stage: Stage) -> None:
         closed.set()
         await hub.forget(KEY)
     assert letting_go.cancelled()
+
+
+class DeafOnce(FakeAttachment):
+    """Once told to, the process behind it reads nothing more."""
+
+    async def write(self, data: bytes) -> None:
+        if b'"stop-reading"' in data:
+            await asyncio.Event().wait()
+        await super().write(data)
+
+
+class RuntimeOfTheDeaf(FakeRuntime):
+    async def attach(self, container_id: str) -> FakeAttachment:
+        return DeafOnce(self.containers[container_id])
+
+
+async def test_one_sessions_own_process_that_does_not_read_holds_up_no_other_session(stage: Stage) -> None:
+    fake = RuntimeOfTheDeaf(serve=shake_hands)
+    async with an_agent(stage, fake):
+        await stage.declare(run_config=a_run_config(stdio_process=StdioProcess.PER_SESSION))
+        await stage.reaches("running")
+        slow, quick = Client(stage.proxy_bus, "time"), Client(stage.proxy_bus, "time")
+        for client in (slow, quick):
+            await client.open()
+            assert "result" in await client.begin()
+        await slow.tell(Verb.CALL, {"id": 1, "method": "stop-reading"})
+        await slow.tell(Verb.CALL, {"id": 2, "method": "x", "params": {"filler": "x" * 9_000_000}})
+        assert (await slow.ask(3, "x"))["refused"] == "server_unavailable"
+        assert (await quick.end()) == {}
+        assert (await slow.end()) == {}
+
+
+async def test_a_clients_name_does_not_end_the_workloads_events(stage: Stage) -> None:
+    fake = FakeRuntime(serve=shake_hands)
+    async with an_agent(stage, fake):
+        await stage.declare()
+        await stage.reaches("running")
+        client = Client(stage.proxy_bus, "time")
+        await client.open()
+        params: dict[str, Any] = {"protocolVersion": "2025-11-25", "clientInfo": {"name": "\ud800"}}
+        assert "result" in await client.ask(0, "initialize", verb=Verb.OPEN, **params)
+        await stage.declare(revision=2, phase="stopped")
+        await stage.reaches("stopped", revision=2)

@@ -40,6 +40,7 @@ from toolhive_sessions.streams import Stream, keep_ended, newest_open
 __all__ = ["Broker"]
 
 _UNKNOWN = "Session not found"
+_CROWDED = "the server does not read what it is sent; try again in a moment"
 _NO_REQUEST = "the message is no JSON-RPC request"
 _ANSWERS = frozenset({"method", "result", "error"})
 """One of which every message has."""
@@ -59,10 +60,16 @@ class Broker:
     ----------
     numbers
         Given to calls, see `LegacyMultiplexer`.
+    crowded
+        Whether too much waits for the process of a slot to read. It is sent no client's messages then, but for what
+        the end of something asks for.
     """
 
-    def __init__(self, policy: Policy, numbers: Iterator[int]) -> None:
+    def __init__(
+        self, policy: Policy, numbers: Iterator[int], *, crowded: Callable[[str], bool] = lambda _: False
+    ) -> None:
         self._policy = policy
+        self._crowded = crowded
         self._pool = Pool(policy, numbers)
         self._sessions: dict[str, Session] = {}
         self._clients = 0
@@ -109,6 +116,8 @@ class Broker:
             text = _FULL.format(limit=self._policy.max_sessions)
             return [*effects, _refuse(edge, message, RefusalCode.SESSIONS_FULL, text)]
         chosen = self._pool.for_session(message.session, now)
+        if isinstance(chosen, Process) and message.verb is Verb.OPEN and self._crowded(chosen.slot):
+            chosen = _CROWDED
         if not isinstance(chosen, Process):
             return [*effects, _refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, chosen)]
         session = Session(message.session, Kind.CLIENT, chosen.slot, now)
@@ -163,6 +172,8 @@ class Broker:
         process = self._pool.serving(session.slot, now)
         if not isinstance(process, Process):
             return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, process)]
+        if self._crowded(process.slot):
+            return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, _CROWDED)]
         return self._pool.started(process) + self._request(session, process, edge, message, request, now)
 
     def _call_alone(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
@@ -177,6 +188,8 @@ class Broker:
         process = self._pool.for_modern(now) if kind is Kind.MODERN else self._pool.for_once(session_id, now)
         if not isinstance(process, Process):
             return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, process)]
+        if self._crowded(process.slot):
+            return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, _CROWDED)]
         session = self._sessions[session_id] = Session(session_id, kind, process.slot, now)
         return self._pool.started(process) + self._request(session, process, edge, message, request, now)
 
@@ -206,6 +219,8 @@ class Broker:
         if session is None:
             return [_refuse(edge, message, RefusalCode.UNKNOWN_SESSION, _UNKNOWN)]
         session.last_used = now
+        if self._crowded(session.slot):
+            return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, _CROWDED)]
         done: list[BrokerEffect] = [ToEdge(edge, FromBroker(Note.DONE, message.stream))]
         process = self._pool.find(session.slot)
         if process is None or not isinstance(process.mux, LegacyMultiplexer):
@@ -269,6 +284,8 @@ class Broker:
         if session.sole:
             return self._close(session, "its client left", now)
         key = next((key for key, each in session.calls.items() if each is stream), None)
+        if key is not None and key == session.opening and not session.opened:  # nobody knows its id
+            return self._close(session, "its client left before it began", now)
         if key is None or not (message.cancel or session.kind is not Kind.CLIENT):
             return []
         del session.calls[key]
@@ -286,7 +303,7 @@ class Broker:
         return [*self._close(session, "its client ended it", now), done]
 
     def edge_gone(self, edge: str, now: float) -> list[BrokerEffect]:
-        """Take all clients of an edge for gone. Their calls go on: they may come again through another."""
+        """Take all clients of an edge for gone. What their sessions were asked goes on: they may come again."""
         effects: list[BrokerEffect] = []
         for address in [address for address in self._at if address[0] == edge]:
             effects += self._leave(edge, ToBroker(Verb.LEAVE, address[1]), now)

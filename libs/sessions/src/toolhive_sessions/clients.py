@@ -52,10 +52,15 @@ def client_from(session: str, params: Mapping[str, Any]) -> Client:
     info = params.get("clientInfo")
     name = ""
     if isinstance(info, dict):
-        name = " ".join(str(info[part])[:100] for part in ("name", "version") if info.get(part))
+        name = " ".join(_shown(info[part]) for part in ("name", "version") if info.get(part))
     return Client(
         session,
-        version=version if isinstance(version, str) else "",
+        version=_shown(version) if isinstance(version, str) else "",
         capabilities=capabilities if isinstance(capabilities, dict) else {},
         name=name,
     )
+
+
+def _shown(value: object) -> str:
+    """As text that can be written anywhere: JSON lets half a surrogate pair through, which no encoding has."""
+    return str(value)[:100].encode(errors="replace").decode()

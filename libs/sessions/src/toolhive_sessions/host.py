@@ -4,7 +4,8 @@
     process ─> lines ─> broker ─> outlet ─> edges
 
 Reading a process never waits for writing to it: one that writes before it reads on would otherwise block both for
-ever. What waits to be written goes out in one piece.
+ever. What waits to be written goes out in one piece. Nor does an edge wait for a process: many sessions share its
+way to us, so that a process that does not read would hold up all others. What is for such a one is refused.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from typing import Protocol
 import structlog
 
 from toolhive_common.errors import ErrorCode, ToolHiveError
-from toolhive_common.mcp.port import FromBroker, RefusalCode, ToBroker, Verb
+from toolhive_common.mcp.port import FromBroker, RefusalCode, ToBroker
 from toolhive_sessions.broker import Broker
 from toolhive_sessions.effects import (
     BrokerEffect,
@@ -40,9 +41,10 @@ from toolhive_sessions.records import MAIN, Policy
 __all__ = ["Launcher", "Outlet", "Peer", "SessionHost"]
 
 _log = structlog.get_logger(__name__)
-_HELD_BACK = frozenset({Verb.OPEN, Verb.CALL, Verb.CALL_ONCE, Verb.CALL_MODERN, Verb.TELL})
-"""What an edge may have to wait for. The end of something never waits: it may be what helps."""
 _NOT_SERVED = "the workload is not served now; try again in a moment"
+_DEAF = "the MCP server takes no more messages; its process is let go of, call again in a moment"
+_LAST_WORDS = 0.5
+"""Seconds that a process which takes nothing more has for what it still says: it may be about to end by itself."""
 _ENDED = "the MCP server's process ended; it is being started again, call again in a moment"
 
 
@@ -115,10 +117,12 @@ class _Running:
     peer: Peer
     queue: list[bytes] = field(default_factory=list)
     size: int = 0
+    """Bytes of the queue, without those that are being written."""
     filled: asyncio.Event = field(default_factory=asyncio.Event)
-    room: asyncio.Event = field(default_factory=asyncio.Event)
     closed: bool = False
     """Whether it takes nothing more."""
+    failure: Exception | None = None
+    """Why it does not, where that is known."""
 
     def put(self, data: bytes) -> None:
         """Have a message written."""
@@ -128,22 +132,17 @@ class _Running:
             self.size += len(data) + 1
             self.filled.set()
 
-    def written(self, size: int) -> None:
-        """Note what the process took."""
-        self.size -= size
-        self.room.set()
+    def take(self) -> bytes:
+        """Take all that waits, to write it."""
+        data, self.size = b"".join(self.queue), 0
+        self.queue.clear()
+        self.filled.clear()
+        return data
 
     def close(self) -> None:
-        """Take nothing more; who waits for room goes on."""
+        """Take nothing more."""
         self.closed = True
-        self.queue.clear()
-        self.written(self.size)
-
-    async def wait_until_under(self, size: int) -> None:
-        """Wait until no more than so many bytes wait."""
-        while self.size > size:
-            self.room.clear()
-            await self.room.wait()
+        self.take()
 
 
 class SessionHost:
@@ -154,7 +153,7 @@ class SessionHost:
     limit
         Longest message of a process in bytes, for what callers are told.
     most_unwritten
-        Bytes that wait for a process to read before edges have to wait.
+        When more bytes wait behind those that are being written to a process, what else is for it is refused.
     """
 
     def __init__(
@@ -177,7 +176,7 @@ class SessionHost:
         self._tick = tick
         self._clock = clock
         # Above all numbers of earlier holds on the same process, since no server answers a million calls a second.
-        self._broker = Broker(policy, itertools.count(time.time_ns() // 1000))
+        self._broker = Broker(policy, itertools.count(time.time_ns() // 1000), crowded=self._crowded)
         self._running: dict[str, _Running] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -204,13 +203,12 @@ class SessionHost:
         self._broker.restore(facts, self._clock())
 
     async def submit(self, edge: str, message: ToBroker) -> None:
-        """Do what an edge asks; waits while the process that it is for does not read what it was sent."""
-        effects = self._broker.handle(edge, message, self._clock())
-        await self._carry_out(effects)
-        if message.verb in _HELD_BACK:
-            for effect in effects:
-                if isinstance(effect, ToProcess) and (running := self._running.get(effect.slot)) is not None:
-                    await running.wait_until_under(self._most_unwritten)
+        """Do what an edge asks; never waits for a process."""
+        await self._carry_out(self._broker.handle(edge, message, self._clock()))
+
+    def _crowded(self, slot: str) -> bool:
+        running = self._running.get(slot)
+        return running is not None and running.size > self._most_unwritten
 
     async def edge_gone(self, edge: str) -> None:
         """Take an edge for dead."""
@@ -252,11 +250,20 @@ class SessionHost:
 
     async def _serve(self, slot: str, peer: Peer, known: Handshake | None = None) -> None:
         running = self._running[slot] = _Running(peer)
-        writing = asyncio.create_task(self._write(running))  # noqa: TID251  # owned by this call, which ends it
+        patience = asyncio.timeout(None)
+        work = self._write(running, patience)
+        writing = asyncio.create_task(work)  # noqa: TID251  # owned by this call, which ends it
         reason, code = _ENDED, RefusalCode.SERVER_LOST
         try:
-            await self._carry_out(self._broker.process_started(slot, self._clock(), known=known))
-            await self._read(slot, peer)
+            async with patience:
+                await self._carry_out(self._broker.process_started(slot, self._clock(), known=known))
+                await self._read(slot, peer)
+        except TimeoutError:
+            if running.failure is None:
+                raise
+            reason = _DEAF
+            if isinstance(running.failure, ToolHiveError):
+                reason, code = running.failure.message, _kind_of(running.failure)
         except ToolHiveError as error:
             reason, code = error.message, _kind_of(error)
         finally:
@@ -282,19 +289,22 @@ class SessionHost:
                 effects = self._broker.too_long(slot, line.head, line.tail, limit=self._limit, now=self._clock())
             await self._carry_out(effects)
 
-    async def _write(self, running: _Running) -> None:
+    async def _write(self, running: _Running, patience: asyncio.Timeout) -> None:
+        """Write what waits. When that fails, for whatever reason, reading ends as well: callers must not wait."""
         while True:
             await running.filled.wait()
-            running.filled.clear()
-            waiting, running.queue = running.queue, []
             try:
-                await running.peer.send(b"".join(waiting))
-            except (OSError, ToolHiveError) as error:
-                # Its output ends as well then, which is what tells the callers.
-                _log.info("a server's input is closed", workload=self._name, cause=str(error))
+                await running.peer.send(running.take())
+            except Exception as error:  # noqa: BLE001  # the top of this task: nobody else would see it
+                if running.closed:
+                    return
+                known = isinstance(error, (OSError, ToolHiveError))  # others may quote what a client said
+                cause = str(error) if known else type(error).__name__
+                _log.info("a server takes no more messages", workload=self._name, cause=cause)
+                running.failure = error
                 running.close()
+                patience.reschedule(asyncio.get_running_loop().time() + _LAST_WORDS)
                 return
-            running.written(sum(map(len, waiting)))
 
     async def _run_started(self, slot: str, before: "asyncio.Task[None] | None") -> None:
         try:

@@ -2,8 +2,8 @@
 
 Up to 2025-11-25 a connection begins with ``initialize``; from 2026-07-28 each request says its version itself. A
 stdio server of the newer SDKs binds its process to the era of the first message that it reads, so that one newer
-request would shut all clients of the older era out of a shared process. The process is therefore kept in the older
-era, and newer clients are told so: they fall back to ``initialize``.
+request would shut all clients of the older era out of a shared process. Each era therefore gets a process of its own
+(ADR 14). Clients of a server that knows no newer one are told so: they fall back to ``initialize``.
 """
 
 from collections.abc import Mapping

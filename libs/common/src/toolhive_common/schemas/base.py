@@ -31,6 +31,15 @@ class Wire(BaseModel):
         """Serialise to compact JSON, keys as on the wire."""
         return self.model_dump_json(by_alias=True).encode()
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether `to_json` works. It does not when a text holds half a surrogate pair, which no encoding has."""
+        try:
+            self.to_json()
+        except ValueError:
+            return False
+        return True
+
 
 class OmitEmpty(Wire):
     """A message that leaves out what is empty, as Go's ``omitempty`` does.

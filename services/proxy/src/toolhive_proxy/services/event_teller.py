@@ -117,10 +117,14 @@ class EventTeller:
                 _log.info("an event waits for NATS", type=str(event.type), cause=error.message)
                 await asyncio.sleep(self._pause)
                 continue
-            except Exception:  # noqa: BLE001  # such as a stream that the API has not made yet; the event is kept
-                _log.exception("an event could not be published; trying again", type=str(event.type))
-                await asyncio.sleep(self._pause)
-                continue
+            except Exception as error:  # noqa: BLE001  # such as a stream that the API has not made yet
+                # No message of the error: it may quote what a client said.
+                cause = type(error).__name__
+                if event.is_writable:
+                    _log.error("an event could not be published; trying again", type=str(event.type), cause=cause)
+                    await asyncio.sleep(self._pause)
+                    continue
+                _log.error("an event cannot be written; dropped", type=str(event.type), cause=cause)
             self._queue.popleft()
             if not self._queue:
                 self._filled.clear()

@@ -131,7 +131,7 @@ class Reporter:
     async def _flush(self, key: WorkloadKey) -> None:
         while (told := self._told.get(key)) is not None:
             if told.events:
-                await self._log.publish(told.events[0])
+                await self._publish(told.events[0])
                 told.events.popleft()
             elif told.newest is not None and told.newest is not told.stored:
                 state = told.newest
@@ -141,6 +141,18 @@ class Reporter:
                 if told.forgotten:
                     del self._told[key]
                 return
+
+    async def _publish(self, event: LifecycleEvent) -> None:
+        try:
+            await self._log.publish(event)
+        except ToolHiveError:
+            raise
+        except Exception as error:
+            if event.is_writable:
+                raise
+            # No message of the error: it may quote what a client said. What comes behind the event must not wait.
+            cause = type(error).__name__
+            _log.error("an event cannot be written; dropped", workload=event.key.name, type=event.type, cause=cause)
 
     async def _repeat_after_outages(self) -> None:
         """Store all states again after each reconnect: the server may have lost its disk."""

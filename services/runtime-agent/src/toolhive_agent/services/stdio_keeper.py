@@ -46,7 +46,7 @@ class KeeperSettings:
     longest_line: int = 64 * 1024 * 1024
     """Bytes."""
     most_unwritten: int = 8 * 1024 * 1024
-    """Bytes that wait for the server to read before callers have to wait."""
+    """When more bytes wait for the server to read, what else is for it is refused."""
     session_ttl: float = 7200.0
     """Seconds after which a session that nobody uses ends, where its workload does not say another time."""
     max_sessions: int = 1000
