@@ -27,9 +27,26 @@ _ACCEPTED = 202
 _BAD = 400
 _NOT_FOUND = 404
 _PAUSE = 1.0
-"""Seconds before a stream that the server closed is asked for again, unless the server says another time."""
+"""Least seconds before a stream that the server closed is asked for again; the server may say more."""
 _MOST_PAUSE = 30.0
+_LASTED = 5.0
+"""Seconds after which a stream that ends was one, and not the way a broken server answers."""
 _INITIALIZED = b'"notifications/initialized"'
+
+
+class _Pace:
+    """Seconds to wait before a stream is asked for again: ever more while each ends at once."""
+
+    def __init__(self) -> None:
+        self._least = _PAUSE
+
+    def pause(self, lasted: float, told: float) -> float:
+        """After a stream that lasted so many seconds, of a server that wants to be left alone for so many."""
+        if lasted >= _LASTED:
+            self._least = _PAUSE
+        pause = min(max(told, self._least), _MOST_PAUSE)
+        self._least *= 2
+        return pause
 
 
 class StreamablePeer:
@@ -101,8 +118,10 @@ class StreamablePeer:
         """Hand on what answers a request; returns why there is no answer."""
         kind = dict(response.headers).get(b"content-type", b"").lower()
         if kind.startswith(b"text/event-stream") and response.status == _OK:
+            began = _now()
             last, pause = await self._follow(response, request)
-            return await self._resume(request, last, pause) if last is not None else None
+            lasted = _now() - began
+            return await self._resume(request, last, lasted, pause) if last is not None else None
         body = b"".join([piece async for piece in response.body()])
         if len(body) > self._max_message:
             return f"the server's answer is larger than {self._max_message} bytes"
@@ -127,7 +146,7 @@ class StreamablePeer:
         async for piece in response.body():
             for event in parser.feed(piece):
                 last = event.id if event.id is not None else last
-                pause = min(event.retry / 1000, _MOST_PAUSE) if event.retry is not None else pause
+                pause = event.retry / 1000 if event.retry is not None else pause
                 if event.event != "message" or not event.data:
                     continue
                 await self._hand_on(event.data, request)
@@ -135,15 +154,18 @@ class StreamablePeer:
                     return None, pause
         return last, pause
 
-    async def _resume(self, request: Request, last: str, pause: float) -> str | None:
+    async def _resume(self, request: Request, last: str, lasted: float, told: float) -> str | None:
         """Ask for the rest of a stream that the server closed before the answer."""
+        pace = _Pace()
         while last and not self._closed:
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pace.pause(lasted, told))
+            began = _now()
             resumed = self._request("GET", b"", [(LAST_EVENT_ID, last.encode())])
             async with self._http.request(self._origin, resumed) as response:
                 if response.status != _OK:
                     return f"the server closed its stream, and answered HTTP status {response.status} afterwards"
-                found, pause = await self._follow(response, request)
+                found, told = await self._follow(response, request)
+            lasted = _now() - began
             if found is None:
                 return None
             last = found or last
@@ -151,18 +173,19 @@ class StreamablePeer:
 
     async def _listen(self) -> None:
         """Follow what the server says of itself, for as long as it has a stream for that."""
-        last, pause = "", _PAUSE
+        last, told, pace = "", _PAUSE, _Pace()
         while not self._closed:
+            began = _now()
             headers = [(LAST_EVENT_ID, last.encode())] if last else []
             try:
                 async with self._http.request(self._origin, self._request("GET", b"", headers)) as response:
                     if response.status != _OK:
                         return
-                    found, pause = await self._follow(response, None)
+                    found, told = await self._follow(response, None)
                     last = found or last
             except (UpstreamError, EventTooLargeError) as error:
                 _log.info("a server's stream broke", cause=str(error))
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pace.pause(_now() - began, told))
 
     async def _hand_on(self, data: bytes, request: Request | None) -> None:
         if request is not None and request.method == "initialize":
@@ -211,6 +234,10 @@ class StreamablePeer:
                     pass
             except (UpstreamError, TimeoutError) as error:
                 _log.info("a session could not be ended at its server", cause=str(error))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _is_answer(body: bytes) -> bool:
