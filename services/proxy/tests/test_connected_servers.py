@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Fleet, Proxy, StartProxy, call, initialize
+from .conftest import Fleet, Proxy, call, initialize
 from .support.recording_server import Asked, RecordingServer, echo
 from .test_joined_gates import http
 
@@ -23,8 +23,8 @@ class OldClient:
     reader: asyncio.StreamReader
     target: str
 
-    async def post(self, message: dict[str, Any], token: str = "Bearer first") -> None:
-        headers = {"authorization": token}
+    async def post(self, message: dict[str, Any], credentials: str = "Bearer first") -> None:
+        headers = {"authorization": credentials}
         taken = await self.proxy.http.post(self.target, json={"jsonrpc": "2.0", **message}, headers=headers)
         assert taken.status_code == 202, taken.text
 
@@ -65,3 +65,59 @@ async def test_a_server_that_always_closes_its_stream_is_asked_ever_less_often(f
             first, second, third = [await asked.get() for _ in range(3)]
     assert second - first >= 1, "whatever the server says"
     assert third - second >= 2
+
+
+def says_version(version: str) -> Any:
+    def answer(request: Asked) -> Any:
+        status, headers, body = echo(request)
+        return status, headers, body.replace(b'"2025-11-25"', version.encode())
+
+    return answer
+
+
+@pytest.mark.parametrize("version", ['"2025\\n11"', '"2025\\u001111"', '"\\u20ac"', '""'])
+async def test_a_version_that_no_header_can_hold_ends_its_session_and_hangs_nobody(
+    fleet: Fleet, proxy: Proxy, version: str
+) -> None:
+    async with RecordingServer(says_version(version)) as server:
+        await http(fleet, "web", server.port)
+        await proxy.until("web", 200)
+        async with old_client(proxy, "web") as client:
+            await client.post(initialize())
+            assert b"protocolVersion that no header can hold" in await client.until(b"can hold")
+
+
+@pytest.mark.parametrize("event_id", [b"a\x01b", "\u20ac".encode()])
+async def test_an_event_id_that_no_header_can_hold_ends_its_session_and_hangs_nobody(
+    fleet: Fleet, proxy: Proxy, event_id: bytes
+) -> None:
+    def answer(request: Asked) -> Any:
+        if b"tools/call" not in request.body:
+            return echo(request)
+        return 200, {"content-type": "text/event-stream; charset=utf-8"}, b"id: %b\ndata: \n\n" % event_id
+
+    async with RecordingServer(answer) as server:
+        await http(fleet, "web", server.port)
+        await proxy.until("web", 200)
+        async with old_client(proxy, "web") as client:
+            await client.post(initialize())
+            await client.until(b"serverInfo")
+            await client.post(call("a", request_id=9))
+            assert b"an id that no header can hold" in await client.until(b"can hold")
+
+
+async def test_an_event_that_is_no_json_before_the_answer_to_initialize_is_passed_over(
+    fleet: Fleet, proxy: Proxy
+) -> None:
+    def answer(request: Asked) -> Any:
+        status, headers, body = echo(request)
+        if b'"initialize"' not in request.body:
+            return status, headers, body
+        return 200, {"content-type": "text/event-stream; charset=utf-8"}, b"data: hello\n\ndata: %b\n\n" % body
+
+    async with RecordingServer(answer) as server:
+        await http(fleet, "web", server.port)
+        await proxy.until("web", 200)
+        async with old_client(proxy, "web") as client:
+            await client.post(initialize())
+            await client.until(b"serverInfo")

@@ -10,6 +10,7 @@ from toolhive_proxy.errors import LinkBrokenError, UpstreamError
 from toolhive_proxy.models.http import Header
 from toolhive_proxy.models.routes import Origin
 from toolhive_proxy.models.upstream import HttpAnswer, HttpClient, UpstreamRequest, UpstreamTrouble
+from toolhive_proxy.protocol.headers import is_printable
 from toolhive_proxy.protocol.heads import HeadMemory
 from toolhive_proxy.protocol.sse import EventTooLargeError, SseEvent, SseParser
 from toolhive_sessions.lines import Line, TooLong
@@ -169,6 +170,6 @@ def _same_origin_target(origin: Origin, path: str, reference: str) -> str:
         raise LinkBrokenError(f"the server named an endpoint that is no address: {shown!r}") from None
     if (parts.scheme, parts.hostname, port) != (origin.scheme, origin.host, origin.port):
         raise LinkBrokenError(f"the server named an endpoint at another origin: {shown!r}")
-    if any(character <= " " for character in parts.path + parts.query):
+    if " " in parts.path + parts.query or not is_printable(parts.path + parts.query):
         raise LinkBrokenError("the server named an endpoint with characters that no address may hold")
     return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"

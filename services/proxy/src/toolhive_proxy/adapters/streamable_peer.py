@@ -12,7 +12,7 @@ from toolhive_proxy.errors import LinkBrokenError, UpstreamError
 from toolhive_proxy.models.http import Header
 from toolhive_proxy.models.routes import Origin
 from toolhive_proxy.models.upstream import HttpAnswer, HttpClient, UpstreamRequest
-from toolhive_proxy.protocol.headers import LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID
+from toolhive_proxy.protocol.headers import LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID, is_printable, is_session_id
 from toolhive_proxy.protocol.heads import HeadMemory
 from toolhive_proxy.protocol.sse import EventTooLargeError, SseParser
 from toolhive_sessions.lines import Line, TooLong
@@ -106,6 +106,9 @@ class StreamablePeer:
                 if request.method == "initialize":
                     self._note_session(response)
                 answered = await self._take(response, request)
+        except LinkBrokenError as error:
+            await self._said.put(error)
+            return
         except (UpstreamError, EventTooLargeError) as error:
             answered = str(error)
         if answered is not None:
@@ -140,11 +143,18 @@ class StreamablePeer:
         tuple
             The last event's id when the answer did not come and can be asked for again (empty when it cannot),
             ``None`` when it came; and the seconds to wait before.
+
+        Raises
+        ------
+        LinkBrokenError
+            The server says what cannot be said back to it.
         """
         parser = SseParser(max_event=self._max_message)
         last, pause = "", _PAUSE
         async for piece in response.body():
             for event in parser.feed(piece):
+                if event.id and not is_printable(event.id):
+                    raise LinkBrokenError("the server gave an event an id that no header can hold")
                 last = event.id if event.id is not None else last
                 pause = event.retry / 1000 if event.retry is not None else pause
                 if event.event != "message" or not event.data:
@@ -183,6 +193,9 @@ class StreamablePeer:
                         return
                     found, told = await self._follow(response, None)
                     last = found or last
+            except LinkBrokenError as error:
+                await self._said.put(error)
+                return
             except (UpstreamError, EventTooLargeError) as error:
                 _log.info("a server's stream broke", cause=str(error))
             await asyncio.sleep(pace.pause(_now() - began, told))
@@ -193,11 +206,17 @@ class StreamablePeer:
         await self._said.put(data)
 
     def _note_version(self, data: bytes) -> None:
-        answer = parse(data)
+        try:
+            answer = parse(data)
+        except ValueError:
+            return  # no answer, which may still come
         result = answer.get("result") if isinstance(answer, dict) else None
         version = result.get("protocolVersion") if isinstance(result, dict) else None
-        if isinstance(version, str):
-            self._session.append((PROTOCOL_VERSION, version.encode("latin-1", "replace")))
+        if not isinstance(version, str):
+            return
+        if not is_session_id(version):  # of which a header can hold as much
+            raise LinkBrokenError("the server answered initialize with a protocolVersion that no header can hold")
+        self._session.append((PROTOCOL_VERSION, version.encode()))
 
     def _request(self, method: str, body: bytes, more: list[Header] | None = None) -> UpstreamRequest:
         headers = [*self._headers, *self._session, _ACCEPT, *(more or [])]
