@@ -64,6 +64,8 @@ def event(data: bytes) -> bytes:
         ("http://elsewhere.example/messages", "another origin"),
         ("//elsewhere.example/messages", "another origin"),
         ("http://[", "no address"),
+        ("/m\x01", "characters that no address may hold"),
+        ("/\u20ac", "characters that no address may hold"),
     ],
 )
 async def test_an_sse_server_cannot_send_its_clients_elsewhere(

@@ -159,3 +159,25 @@ async def test_a_remote_sse_server_is_asked_at_its_own_path_with_the_workloads_h
         assert [asked.target for asked in server.asked] == ["/old?key=1", "/events?key=1", "/post?s=1"]
         for asked in server.asked:
             assert (asked.headers["x-api-key"], asked.headers["authorization"]) == ("ours", "Bearer mine")
+
+
+async def test_the_key_in_a_remote_url_stands_in_no_answer(fleet: Fleet, proxy: Proxy) -> None:
+    async with RecordingServer(lambda _asked: (500, {}, b"")) as server:
+        await remote(fleet, f"http://localhost:{server.port}/sse?key=hunter2", transport=Transport.SSE)
+        await proxy.until("far", 200)
+        reply = await proxy.http.post("/far/mcp", json={"jsonrpc": "2.0", **initialize()})
+        assert "status 500" in reply.text
+        assert "hunter2" not in reply.text, reply.text
+
+
+@pytest.mark.parametrize("endpoint", ["http://elsewhere.example/m?key=hunter2", "http://[?key=hunter2"])
+async def test_the_key_in_an_endpoint_that_is_refused_stands_in_no_answer(
+    fleet: Fleet, proxy: Proxy, endpoint: str
+) -> None:
+    stream = f"event: endpoint\ndata: {endpoint}\n\n".encode()
+    async with RecordingServer(lambda _asked: (200, {"content-type": "text/event-stream"}, stream)) as server:
+        await remote(fleet, f"http://localhost:{server.port}/sse", transport=Transport.SSE)
+        await proxy.until("far", 200)
+        reply = await proxy.http.post("/far/mcp", json={"jsonrpc": "2.0", **initialize()})
+        assert "named an endpoint" in reply.text
+        assert "hunter2" not in reply.text, reply.text

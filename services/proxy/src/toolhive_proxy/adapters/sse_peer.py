@@ -10,6 +10,7 @@ from toolhive_proxy.errors import LinkBrokenError, UpstreamError
 from toolhive_proxy.models.http import Header
 from toolhive_proxy.models.routes import Origin
 from toolhive_proxy.models.upstream import HttpAnswer, HttpClient, UpstreamRequest, UpstreamTrouble
+from toolhive_proxy.protocol.headers import is_printable
 from toolhive_proxy.protocol.heads import HeadMemory
 from toolhive_proxy.protocol.sse import EventTooLargeError, SseEvent, SseParser
 from toolhive_sessions.lines import Line, TooLong
@@ -82,7 +83,8 @@ class SsePeer:
         kind = dict(response.headers).get(b"content-type", b"").lower()
         if response.status != 200 or not kind.startswith(b"text/event-stream"):  # noqa: PLR2004  # HTTP's OK
             raise LinkBrokenError(
-                f"the server answered GET {self._path} with HTTP status {response.status}, not with an event stream; "
+                f"the server answered GET {self._path.partition('?')[0]} with HTTP status {response.status}, "
+                "not with an event stream; "
                 "is its transport really sse?"
             )
         async for piece in response.body():
@@ -159,13 +161,15 @@ class SsePeer:
 def _same_origin_target(origin: Origin, path: str, reference: str) -> str:
     """Resolve the endpoint. A server must not send its clients' messages to another host."""
     base = f"{origin.scheme}://{origin.authority}{path}"
+    # A query may hold a key, and so may what stands before an @: neither goes into a message.
+    shown = reference.partition("?")[0].rpartition("@")[2][:200]
     try:
         parts = urlsplit(urljoin(base, reference))
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
-        raise LinkBrokenError(f"the server named an endpoint that is no address: {reference[:200]!r}") from None
+        raise LinkBrokenError(f"the server named an endpoint that is no address: {shown!r}") from None
     if (parts.scheme, parts.hostname, port) != (origin.scheme, origin.host, origin.port):
-        raise LinkBrokenError(f"the server named an endpoint at another origin: {reference[:200]!r}")
-    if any(character <= " " for character in parts.path + parts.query):
+        raise LinkBrokenError(f"the server named an endpoint at another origin: {shown!r}")
+    if " " in parts.path + parts.query or not is_printable(parts.path + parts.query):
         raise LinkBrokenError("the server named an endpoint with characters that no address may hold")
     return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"

@@ -12,7 +12,7 @@ from toolhive_proxy.errors import LinkBrokenError, UpstreamError
 from toolhive_proxy.models.http import Header
 from toolhive_proxy.models.routes import Origin
 from toolhive_proxy.models.upstream import HttpAnswer, HttpClient, UpstreamRequest
-from toolhive_proxy.protocol.headers import LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID
+from toolhive_proxy.protocol.headers import LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID, is_printable, is_session_id
 from toolhive_proxy.protocol.heads import HeadMemory
 from toolhive_proxy.protocol.sse import EventTooLargeError, SseParser
 from toolhive_sessions.lines import Line, TooLong
@@ -27,9 +27,26 @@ _ACCEPTED = 202
 _BAD = 400
 _NOT_FOUND = 404
 _PAUSE = 1.0
-"""Seconds before a stream that the server closed is asked for again, unless the server says another time."""
+"""Least seconds before a stream that the server closed is asked for again; the server may say more."""
 _MOST_PAUSE = 30.0
+_LASTED = 5.0
+"""Seconds after which a stream that ends was one, and not the way a broken server answers."""
 _INITIALIZED = b'"notifications/initialized"'
+
+
+class _Pace:
+    """Seconds to wait before a stream is asked for again: ever more while each ends at once."""
+
+    def __init__(self) -> None:
+        self._least = _PAUSE
+
+    def pause(self, lasted: float, told: float) -> float:
+        """After a stream that lasted so many seconds, of a server that wants to be left alone for so many."""
+        if lasted >= _LASTED:
+            self._least = _PAUSE
+        pause = min(max(told, self._least), _MOST_PAUSE)
+        self._least *= 2
+        return pause
 
 
 class StreamablePeer:
@@ -89,6 +106,9 @@ class StreamablePeer:
                 if request.method == "initialize":
                     self._note_session(response)
                 answered = await self._take(response, request)
+        except LinkBrokenError as error:
+            await self._said.put(error)
+            return
         except (UpstreamError, EventTooLargeError) as error:
             answered = str(error)
         if answered is not None:
@@ -101,8 +121,10 @@ class StreamablePeer:
         """Hand on what answers a request; returns why there is no answer."""
         kind = dict(response.headers).get(b"content-type", b"").lower()
         if kind.startswith(b"text/event-stream") and response.status == _OK:
+            began = _now()
             last, pause = await self._follow(response, request)
-            return await self._resume(request, last, pause) if last is not None else None
+            lasted = _now() - began
+            return await self._resume(request, last, lasted, pause) if last is not None else None
         body = b"".join([piece async for piece in response.body()])
         if len(body) > self._max_message:
             return f"the server's answer is larger than {self._max_message} bytes"
@@ -121,13 +143,20 @@ class StreamablePeer:
         tuple
             The last event's id when the answer did not come and can be asked for again (empty when it cannot),
             ``None`` when it came; and the seconds to wait before.
+
+        Raises
+        ------
+        LinkBrokenError
+            The server says what cannot be said back to it.
         """
         parser = SseParser(max_event=self._max_message)
         last, pause = "", _PAUSE
         async for piece in response.body():
             for event in parser.feed(piece):
+                if event.id and not is_printable(event.id):
+                    raise LinkBrokenError("the server gave an event an id that no header can hold")
                 last = event.id if event.id is not None else last
-                pause = min(event.retry / 1000, _MOST_PAUSE) if event.retry is not None else pause
+                pause = event.retry / 1000 if event.retry is not None else pause
                 if event.event != "message" or not event.data:
                     continue
                 await self._hand_on(event.data, request)
@@ -135,15 +164,18 @@ class StreamablePeer:
                     return None, pause
         return last, pause
 
-    async def _resume(self, request: Request, last: str, pause: float) -> str | None:
+    async def _resume(self, request: Request, last: str, lasted: float, told: float) -> str | None:
         """Ask for the rest of a stream that the server closed before the answer."""
+        pace = _Pace()
         while last and not self._closed:
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pace.pause(lasted, told))
+            began = _now()
             resumed = self._request("GET", b"", [(LAST_EVENT_ID, last.encode())])
             async with self._http.request(self._origin, resumed) as response:
                 if response.status != _OK:
                     return f"the server closed its stream, and answered HTTP status {response.status} afterwards"
-                found, pause = await self._follow(response, request)
+                found, told = await self._follow(response, request)
+            lasted = _now() - began
             if found is None:
                 return None
             last = found or last
@@ -151,18 +183,22 @@ class StreamablePeer:
 
     async def _listen(self) -> None:
         """Follow what the server says of itself, for as long as it has a stream for that."""
-        last, pause = "", _PAUSE
+        last, told, pace = "", _PAUSE, _Pace()
         while not self._closed:
+            began = _now()
             headers = [(LAST_EVENT_ID, last.encode())] if last else []
             try:
                 async with self._http.request(self._origin, self._request("GET", b"", headers)) as response:
                     if response.status != _OK:
                         return
-                    found, pause = await self._follow(response, None)
+                    found, told = await self._follow(response, None)
                     last = found or last
+            except LinkBrokenError as error:
+                await self._said.put(error)
+                return
             except (UpstreamError, EventTooLargeError) as error:
                 _log.info("a server's stream broke", cause=str(error))
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pace.pause(_now() - began, told))
 
     async def _hand_on(self, data: bytes, request: Request | None) -> None:
         if request is not None and request.method == "initialize":
@@ -170,11 +206,17 @@ class StreamablePeer:
         await self._said.put(data)
 
     def _note_version(self, data: bytes) -> None:
-        answer = parse(data)
+        try:
+            answer = parse(data)
+        except ValueError:
+            return  # no answer, which may still come
         result = answer.get("result") if isinstance(answer, dict) else None
         version = result.get("protocolVersion") if isinstance(result, dict) else None
-        if isinstance(version, str):
-            self._session.append((PROTOCOL_VERSION, version.encode("latin-1", "replace")))
+        if not isinstance(version, str):
+            return
+        if not is_session_id(version):  # of which a header can hold as much
+            raise LinkBrokenError("the server answered initialize with a protocolVersion that no header can hold")
+        self._session.append((PROTOCOL_VERSION, version.encode()))
 
     def _request(self, method: str, body: bytes, more: list[Header] | None = None) -> UpstreamRequest:
         headers = [*self._headers, *self._session, _ACCEPT, *(more or [])]
@@ -211,6 +253,10 @@ class StreamablePeer:
                     pass
             except (UpstreamError, TimeoutError) as error:
                 _log.info("a session could not be ended at its server", cause=str(error))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _is_answer(body: bytes) -> bool:

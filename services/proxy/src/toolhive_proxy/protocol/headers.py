@@ -16,6 +16,7 @@ __all__ = [
     "accepts_sse",
     "end_to_end",
     "is_event_stream",
+    "is_printable",
     "is_session_id",
 ]
 
@@ -61,6 +62,11 @@ def _refused(part: str) -> bool:
 def is_session_id(text: str) -> bool:
     """Whether a session id holds visible ASCII only."""
     return _VISIBLE_ASCII.fullmatch(text) is not None
+
+
+def is_printable(text: str) -> bool:
+    """Whether a header may hold it, and a request's target too, once it has no space."""
+    return text.isascii() and text.isprintable()
 
 
 def end_to_end(
