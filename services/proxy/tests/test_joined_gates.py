@@ -286,6 +286,16 @@ class NoFurther:
         return
 
 
+async def test_a_tool_that_is_hidden_cannot_be_called_behind_another(fleet: Fleet, proxy: Proxy) -> None:
+    async with RecordingServer() as server:
+        await http(fleet, "web", server.port, tools_filter=["good"])
+        await proxy.until("web", 200)
+        body = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"bad","name":"good"}}'
+        answer = await proxy.http.post("/web/mcp", content=body, headers={"content-type": "application/json"})
+        assert answer.json()["result"] == {"asked": {"name": "good"}}
+        assert b'"bad"' not in server.asked[-1].body
+
+
 async def test_the_older_transport_is_filtered_too(fleet: Fleet, proxy: Proxy) -> None:
     await stdio(fleet, "time", **FILTER, endpoint_prefix="/tools", trust_proxy_headers=True)
     await proxy.until("time", 200)
