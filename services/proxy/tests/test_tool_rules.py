@@ -18,6 +18,7 @@ from toolhive_proxy.models.http import Header, Request, Response
 from toolhive_proxy.models.messages import Batch, Message
 from toolhive_proxy.models.routes import Route
 from toolhive_proxy.protocol.messages import read_client
+from toolhive_proxy.protocol.results import rewritten
 
 CONFIG = a_run_config()
 ROUTE = Route(WorkloadKey.default("time"), 1, CONFIG.transport, CONFIG)
@@ -94,11 +95,43 @@ def test_lists_are_rewritten_and_other_answers_are_not() -> None:
         context = posted({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "a"}})
         assert gate(context) is None
         assert len(context.rewrites) == rewrites
-    for headers, rewrites in (([(b"last-event-id", b"7")], 1), ([], 0)):
-        request = Request("GET", "/time/mcp", "", headers, b"", "")
+    for method, rewrites in (("GET", 1), ("DELETE", 0)):
+        request = Request(method, "/time/mcp", "", [], b"", "")
         context = RequestContext(request, ROUTE, request.headers)
         gate(context)
         assert len(context.rewrites) == rewrites
+
+
+def no_tools(result: dict[str, Any]) -> dict[str, Any]:
+    return result | {"tools": []} if "tools" in result else result
+
+
+@pytest.mark.parametrize("written", ["NaN", "Infinity", '"a\tb"', '"\ud800"', "12345678901234567890"])
+def test_a_list_is_changed_also_when_it_is_not_quite_json(written: str) -> None:
+    data = f'{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{{"name":"a"}}],"x":{written}}}}}'.encode(
+        errors="surrogatepass"
+    )
+    for found in (
+        json.loads(rewritten(data, [no_tools])),
+        json.loads(rewritten(b"[" + data + b"]", [no_tools]))[0],
+    ):
+        assert (found["id"], found["result"]["tools"]) == (1, [])
+        assert "x" in found["result"]
+
+
+@pytest.mark.parametrize("rest", [b"", b"}} more", b"[" * 100_000])
+def test_an_answer_that_cannot_be_read_becomes_an_error(rest: bytes) -> None:
+    found = json.loads(rewritten(b'{"jsonrpc":"2.0","id":"x","result":{"tools":[{"name":"a"}]' + rest, [no_tools]))
+    assert (found["id"], found["error"]["code"]) == ("x", -32603)
+    assert "cannot be filtered" in found["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b" ", b'{ "result": {} }', b'[ {"error": {}} ]', b"3", b"[]", b'{"method":"a"}']
+)
+def test_what_holds_no_list_keeps_its_bytes(data: bytes) -> None:
+    assert rewritten(data, [no_tools]) is data
+    assert rewritten(b"{", []) == b"{"
 
 
 def test_a_call_by_its_new_name_reaches_the_server_by_its_own_with_all_else_unchanged() -> None:

@@ -23,14 +23,14 @@ _JSON: tuple[Header, ...] = ((b"content-type", b"application/json"),)
 def tool_list_gate(rules: ToolRules) -> Gate:
     """Make the gate that has lists of tools rewritten.
 
-    A list may also come on a stream that a client takes up again, where nothing says what it answers to.
+    A list may also come on a stream that a client opens or takes up again, where nothing says what it answers to.
     """
     rewrite = ToolNames.of(rules).rewrite
 
     def watch(context: RequestContext) -> None:
         message = context.message
         is_list = isinstance(message, Message) and message.method == "tools/list"
-        if is_list or isinstance(message, Batch) or (message is None and context.request.header(b"last-event-id")):
+        if is_list or isinstance(message, Batch) or (message is None and context.request.method == "GET"):
             context.rewrites.append(rewrite)
 
     return watch
