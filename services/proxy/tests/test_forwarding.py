@@ -200,6 +200,9 @@ async def test_the_result_in_a_json_body_is_changed_where_that_is_wanted(proxy: 
 async def test_results_in_an_event_stream_are_changed_and_the_rest_is_as_it_was(proxy: Start) -> None:
     told = b'{"jsonrpc":"2.0","method":"notifications/message","params":{"result":{"a":"b"}}}'
     events = b"id: 7\nretry: 5\ndata: " + told + b"\n\n: a comment\n\nevent: other\ndata: " + ANSWER + b"\n\n"
+    events += (
+        b'event: other\ndata: {"id":1,"result":{"tools":[]}}\n\nevent: other\ndata: [{"result":{"tools":1}}]\n\n'
+    )
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
@@ -217,24 +220,29 @@ async def test_results_in_an_event_stream_are_changed_and_the_rest_is_as_it_was(
 
 
 @pytest.mark.parametrize(
-    ("kind", "body", "status"),
+    ("told", "kind", "body", "status", "answered"),
     [
-        (b"content-type: application/json\r\ncontent-encoding: gzip", b"xx", 502),
-        (b"content-type: text/plain", b"no", 200),
-        (b"content-type: application/json", b"{", 200),
+        (200, b"content-type: application/json\r\ncontent-encoding: gzip", b"xx", 502, b"compressed"),
+        (200, b"content-type: text/plain", ANSWER, 502, b"neither JSON nor an event stream"),
+        (202, b"x-none: 1", ANSWER, 502, b"neither JSON nor an event stream"),
+        (200, b"content-type: application/json", b"{", 200, b"cannot be filtered"),
+        (202, b"content-type: text/plain", b"", 202, b""),
+        (404, b"content-type: text/plain", b"no", 404, b"no"),
     ],
 )
 async def test_an_answer_that_cannot_be_read_is_refused_and_one_without_results_is_passed(
-    proxy: Start, kind: bytes, body: bytes, status: int
+    proxy: Start, told: int, kind: bytes, body: bytes, status: int, answered: bytes
 ) -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\n%b\r\ncontent-length: %d\r\n\r\n%b" % (kind, len(body), body))
+        writer.write(b"HTTP/1.1 %d X\r\n%b\r\ncontent-length: %d\r\n\r\n%b" % (told, kind, len(body), body))
 
     async with serving(script) as port:
         client = await proxy(port, shout)
         answer = await client.post("/mcp", json=CALL)
     assert answer.status_code == status
+    assert answered in answer.content
+    assert b'"a":"b"' not in answer.content
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from toolhive_proxy.services.single_directory import SingleDirectory
 from .conftest import Fleet, Proxy, StartProxy, call, free_port, initialize
 from .support.frame_server import FrameServer
 from .support.oidc import NodeProvider, installed_providers
-from .support.recording_server import RecordingServer
+from .support.recording_server import Asked, RecordingServer
 
 pytestmark = pytest.mark.wire
 
@@ -286,6 +286,16 @@ class NoFurther:
         return
 
 
+async def test_a_tool_that_is_hidden_cannot_be_called_behind_another(fleet: Fleet, proxy: Proxy) -> None:
+    async with RecordingServer() as server:
+        await http(fleet, "web", server.port, tools_filter=["good"])
+        await proxy.until("web", 200)
+        body = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"bad","name":"good"}}'
+        answer = await proxy.http.post("/web/mcp", content=body, headers={"content-type": "application/json"})
+        assert answer.json()["result"] == {"asked": {"name": "good"}}
+        assert b'"bad"' not in server.asked[-1].body
+
+
 async def test_the_older_transport_is_filtered_too(fleet: Fleet, proxy: Proxy) -> None:
     await stdio(fleet, "time", **FILTER, endpoint_prefix="/tools", trust_proxy_headers=True)
     await proxy.until("time", 200)
@@ -307,6 +317,57 @@ async def test_the_older_transport_is_filtered_too(fleet: Fleet, proxy: Proxy) -
             assert (await proxy.http.post(target, json={"jsonrpc": "2.0", **message})).status_code == 202
             answer = await event()
     assert names_in(answer) == ["say"]
+
+
+async def test_a_list_is_filtered_whichever_proxy_was_asked_for_it_and_however_often(
+    fleet: Fleet, proxy: Proxy, start_proxy: StartProxy
+) -> None:
+    await stdio(fleet, "time", **FILTER)
+    other = await start_proxy()
+    for each in (proxy, other):
+        await each.until("time", 200)
+    port = int(proxy.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 26)
+    writer.write(f"GET /time/sse HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n".encode())
+    target = (await reader.readuntil(b"\n\n")).split(b"data: ")[1].split()[0].decode()
+
+    async def post(by: Proxy, message: dict[str, Any]) -> None:
+        taken = await by.http.post(target, json={"jsonrpc": "2.0", **message})
+        assert taken.status_code == 202, taken.text
+
+    async with asyncio.timeout(15):
+        await post(proxy, initialize())
+        await reader.readuntil(b"serverInfo")
+        writer.transport.pause_reading()  # so that the answers wait in the proxy
+        for number in range(3):
+            await post(proxy, call("large", request_id=100 + number, size=4_000_000))
+        for each in (other, proxy):
+            while not await taken_under(each, target, LIST):
+                pass
+        writer.transport.resume_reading()
+        text = b""
+        while text.count(b'"id":7') < 2:
+            text += await reader.read(1 << 20)
+    writer.close()
+    assert b'"name":"say"' in text
+    assert b'"name":"echo"' not in text
+
+
+async def taken_under(proxy: Proxy, target: str, message: dict[str, Any]) -> bool:
+    """Whether the message was taken: not, as long as its id is still in use."""
+    return (await proxy.http.post(target, json={"jsonrpc": "2.0", **message})).status_code == 202
+
+
+async def test_a_list_with_a_number_that_json_does_not_have_is_filtered_too(fleet: Fleet, proxy: Proxy) -> None:
+    def answer(_asked: Asked) -> tuple[int, dict[str, str], bytes]:
+        tools = b'[{"name":"bad","inputSchema":{"default":NaN}},{"name":"good"}]'
+        body = b'{"jsonrpc":"2.0","id":7,"result":{"tools":%b}}' % tools
+        return 200, {"content-type": "application/json"}, body
+
+    async with RecordingServer(answer) as server:
+        await http(fleet, "web", server.port, tools_filter=["good"])
+        await proxy.until("web", 200)
+        assert names_in((await proxy.post("web", LIST)).text) == ["good"]
 
 
 async def test_a_workloads_headers_reach_its_server_and_stateless_means_post_only(fleet: Fleet, proxy: Proxy) -> None:

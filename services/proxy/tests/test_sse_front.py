@@ -11,7 +11,7 @@ from mcp.client.sse import sse_client
 
 from toolhive_common.schemas.runconfig import Transport
 
-from .conftest import Fleet, Proxy, call, eventually, initialize
+from .conftest import Fleet, Proxy, StartProxy, call, eventually, initialize
 from .test_resumption import Reading
 
 pytestmark = pytest.mark.wire
@@ -110,10 +110,8 @@ async def test_a_session_ends_with_its_stream(old: Proxy) -> None:
     await eventually(is_gone)
 
 
-async def test_messages_of_a_session_may_come_through_another_proxy(
-    fleet: Fleet, old: Proxy, start_proxy: Callable[..., object]
-) -> None:
-    other: Proxy = await start_proxy()  # type: ignore[misc]  # a coroutine
+async def test_messages_of_a_session_may_come_through_another_proxy(old: Proxy, start_proxy: StartProxy) -> None:
+    other = await start_proxy()
     await other.until("old", 200)
     async with AsyncExitStack() as stack:
         stream = Reading(await stack.enter_async_context(old.http.stream("GET", "/old/sse")))
@@ -122,7 +120,6 @@ async def test_messages_of_a_session_may_come_through_another_proxy(
         answer = await stream.next()
     assert taken.status_code == 202
     assert b'"serverInfo"' in answer.data
-    assert fleet is not None
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/old/sse"), ("GET", "/old/messages")])

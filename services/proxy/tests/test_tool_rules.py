@@ -18,6 +18,7 @@ from toolhive_proxy.models.http import Header, Request, Response
 from toolhive_proxy.models.messages import Batch, Message
 from toolhive_proxy.models.routes import Route
 from toolhive_proxy.protocol.messages import read_client
+from toolhive_proxy.protocol.results import rewritten
 
 CONFIG = a_run_config()
 ROUTE = Route(WorkloadKey.default("time"), 1, CONFIG.transport, CONFIG)
@@ -94,11 +95,43 @@ def test_lists_are_rewritten_and_other_answers_are_not() -> None:
         context = posted({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "a"}})
         assert gate(context) is None
         assert len(context.rewrites) == rewrites
-    for headers, rewrites in (([(b"last-event-id", b"7")], 1), ([], 0)):
-        request = Request("GET", "/time/mcp", "", headers, b"", "")
+    for method, rewrites in (("GET", 1), ("DELETE", 0)):
+        request = Request(method, "/time/mcp", "", [], b"", "")
         context = RequestContext(request, ROUTE, request.headers)
         gate(context)
         assert len(context.rewrites) == rewrites
+
+
+def no_tools(result: dict[str, Any]) -> dict[str, Any]:
+    return result | {"tools": []} if "tools" in result else result
+
+
+@pytest.mark.parametrize("written", ["NaN", "Infinity", '"a\tb"', '"\ud800"', "12345678901234567890"])
+def test_a_list_is_changed_also_when_it_is_not_quite_json(written: str) -> None:
+    data = f'{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{{"name":"a"}}],"x":{written}}}}}'.encode(
+        errors="surrogatepass"
+    )
+    for found in (
+        json.loads(rewritten(data, [no_tools])),
+        json.loads(rewritten(b"[" + data + b"]", [no_tools]))[0],
+    ):
+        assert (found["id"], found["result"]["tools"]) == (1, [])
+        assert "x" in found["result"]
+
+
+@pytest.mark.parametrize("rest", [b"", b"}} more", b"[" * 100_000])
+def test_an_answer_that_cannot_be_read_becomes_an_error(rest: bytes) -> None:
+    found = json.loads(rewritten(b'{"jsonrpc":"2.0","id":"x","result":{"tools":[{"name":"a"}]' + rest, [no_tools]))
+    assert (found["id"], found["error"]["code"]) == ("x", -32603)
+    assert "cannot be filtered" in found["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b" ", b'{ "result": {} }', b'[ {"error": {}} ]', b"3", b"[]", b'{"method":"a"}']
+)
+def test_what_holds_no_list_keeps_its_bytes(data: bytes) -> None:
+    assert rewritten(data, [no_tools]) is data
+    assert rewritten(b"{", []) == b"{"
 
 
 def test_a_call_by_its_new_name_reaches_the_server_by_its_own_with_all_else_unchanged() -> None:
@@ -113,12 +146,55 @@ def test_a_call_by_its_new_name_reaches_the_server_by_its_own_with_all_else_unch
     assert before == [(b"mcp-name", b"z"), (b"mcp-param-n", b"1"), (b"accept", b"*/*")], "the request stays as it is"
 
 
-def test_a_call_that_needs_no_change_keeps_its_bytes() -> None:
-    data = b'{ "jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"} }'
-    context = posted(data)
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"bad","name":"a"}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"bad"},"params":{"name":"a"}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"initialize","method":"tools/call","params":{"name":"a"}}',
+    ],
+)
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_key_that_is_there_twice_goes_on_once_as_it_was_judged(data: bytes, batch: bool) -> None:
+    context = posted(b"[" + data + b"]" if batch else data)
     assert answer_of(rules("a", "b"), context) is None
-    assert isinstance(context.message, Message)
-    assert context.message.data is data
+    assert context.message is not None
+    assert json.loads(context.message.data, object_pairs_hook=list) == json.loads(
+        json.dumps([call("a")] if batch else call("a")), object_pairs_hook=list
+    )
+
+
+def test_a_call_behind_another_method_goes_on_as_what_it_was_judged_to_be() -> None:
+    context = posted(b'{"jsonrpc":"2.0","id":1,"method":"tools/call","method":"ping","params":{"name":"bad"}}')
+    assert answer_of(rules("a"), context) is None
+    assert context.message is not None
+    assert b"tools/call" not in context.message.data
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        call("a", Name="bad"),
+        call("a") | {"Params": {"name": "bad"}},
+        call("a") | {"param\u017f": {"name": "bad"}},  # a long s, which Go takes for an s
+        {"jsonrpc": "2.0", "id": 1, "method": "ping", "METHOD": "tools/call", "params": {"name": "bad"}},
+        {"jsonrpc": "2.0", "id": 1, "result": {}, "Method": "tools/call", "params": {"name": "bad"}},
+    ],
+)
+def test_a_key_that_differs_in_case_alone_is_refused(body: dict[str, Any]) -> None:
+    for context in (posted(body), posted([body])):
+        answer = answer_of(rules("a"), context)
+        assert answer is not None
+        assert (answer.status, json.loads(answer.body)["error"]["code"]) == (400, -32600)
+    assert answer_of(rules("a"), posted(call("a", arguments={"Name": 1, "Method": 2, "Params": 3}))) is None
+
+
+def test_a_message_that_is_nested_too_deep_to_be_written_is_refused() -> None:
+    nested = b"[" * 1015 + b"]" * 1015
+    data = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","x":' + nested + b"}}"
+    answer = answer_of(rules("a"), posted(data))
+    assert answer is not None
+    assert answer.status == 400
 
 
 def test_a_name_in_a_header_follows_only_where_it_agreed() -> None:

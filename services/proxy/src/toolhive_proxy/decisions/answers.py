@@ -1,14 +1,12 @@
-"""What is read in, and done to, a server's answer on its way to the client."""
+"""What is read in a server's answer on its way to the client, and said where none came."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from toolhive_common.mcp.jsonrpc import Code, encode, parse
-from toolhive_proxy.models.gates import ResultRewrite
+from toolhive_common.mcp.jsonrpc import Code, parse
 from toolhive_proxy.models.replies import Failure
 
-__all__ = ["error_code_of", "rewritten", "timeout_failure"]
+__all__ = ["error_code_of", "timeout_failure"]
 
 _SMALL = 64 * 1024
 """Bytes. No error is larger, and a large result is not worth reading to find that out."""
@@ -22,19 +20,6 @@ def error_code_of(data: bytes) -> int | None:
     error = answer.get("error")
     code = error.get("code") if isinstance(error, dict) and "result" not in answer else None
     return code if isinstance(code, int) else None
-
-
-def rewritten(data: bytes, rewrites: Sequence[ResultRewrite]) -> bytes:
-    """Do to the result of an answer what the gates asked for."""
-    if not rewrites:
-        return data
-    answer = _object(data)
-    result = answer.get("result")
-    if not isinstance(result, dict):
-        return data
-    for rewrite in rewrites:
-        result = rewrite(result)
-    return encode({**answer, "result": result})
 
 
 def _object(data: bytes) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.jsonrpc import Code, error_body
 from toolhive_common.mcp.port import Note, Verb
-from toolhive_proxy.decisions.answers import rewritten, timeout_failure
+from toolhive_proxy.decisions.answers import timeout_failure
 from toolhive_proxy.decisions.post_verdict import PostFacts, judge_post
 from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
 from toolhive_proxy.errors import ClientLeftError, SlowClientError
@@ -19,6 +19,7 @@ from toolhive_proxy.models.messages import Batch, Kind, Message
 from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.protocol.answers import json_answer
 from toolhive_proxy.protocol.headers import accepts_sse
+from toolhive_proxy.protocol.results import rewritten
 from toolhive_proxy.protocol.sse import encode_event
 from toolhive_proxy.services.sessions import Sessions
 

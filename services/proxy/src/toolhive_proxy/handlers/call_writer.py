@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from toolhive_common.mcp.jsonrpc import Id, error_body
 from toolhive_common.mcp.port import FromBroker, Note
-from toolhive_proxy.decisions.answers import error_code_of, rewritten, timeout_failure
+from toolhive_proxy.decisions.answers import error_code_of, timeout_failure
 from toolhive_proxy.decisions.modern_rules import status_of
 from toolhive_proxy.decisions.refusal import ENDED, failure_from
 from toolhive_proxy.handlers.replying import failed_answer, refusal_answer
@@ -14,6 +14,7 @@ from toolhive_proxy.models.http import Exchange, Header, Response
 from toolhive_proxy.models.replies import Failure
 from toolhive_proxy.protocol.answers import json_answer
 from toolhive_proxy.protocol.headers import SESSION_ID, accepts_json, accepts_sse
+from toolhive_proxy.protocol.results import rewritten
 from toolhive_proxy.protocol.sse import KEEP_ALIVE, encode_event, encode_priming
 from toolhive_proxy.services.inbox import Inbox
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from http import HTTPStatus
 
 from toolhive_common.errors import ToolHiveError
 from toolhive_proxy.errors import UpstreamError
@@ -9,7 +10,7 @@ from toolhive_proxy.models.gates import ResultRewrite
 from toolhive_proxy.models.upstream import ResponseHead, ResponseSink, Sending, UpstreamTrouble
 from toolhive_proxy.protocol.headers import is_event_stream
 from toolhive_proxy.protocol.response_head import CHUNKED
-from toolhive_proxy.protocol.results import rewrite_results
+from toolhive_proxy.protocol.results import holds_tools, rewritten
 from toolhive_proxy.protocol.sse import KEEP_ALIVE, EventTooLargeError, SseEvent, SseParser, encode_event
 
 __all__ = ["Rewritten"]
@@ -18,7 +19,8 @@ __all__ = ["Rewritten"]
 class Rewritten:
     """A `ResponseSink` before another.
 
-    A JSON body is held until it is whole, an event stream for one event. Anything else passes.
+    A JSON body is held until it is whole, an event stream for one event. Anything else passes when it tells of a
+    failure or is empty; as an answer it fails, since nobody knows what it holds.
 
     Parameters
     ----------
@@ -34,6 +36,7 @@ class Rewritten:
         self._held = bytearray()
         self._parser: SseParser | None = None
         self._over = False
+        self._opaque = False
         self.sending: Sending | None = None
         """What is dropped when an answer cannot be read."""
 
@@ -48,6 +51,10 @@ class Rewritten:
             self.on_data(data, ended=ended)
         elif kinds.get(b"content-type", b"").lower().startswith(b"application/json"):
             self._head = head
+            self.on_data(data, ended=ended)
+        elif HTTPStatus.OK <= head.status < HTTPStatus.MULTIPLE_CHOICES:
+            self._head = head
+            self._opaque = True
             self.on_data(data, ended=ended)
         else:
             self._inner.on_response(head, data, ended=ended)
@@ -78,13 +85,19 @@ class Rewritten:
 
     def _hold(self, head: ResponseHead, data: bytes, *, ended: bool) -> None:
         self._held += data
-        if len(self._held) > self._limit:
+        if self._opaque and data:
+            self._fail("it is neither JSON nor an event stream, and its tools must be filtered")
+        elif len(self._held) > self._limit:
             self._fail(f"it is larger than {self._limit} bytes")
         elif ended:
-            self._inner.on_response(head, rewrite_results(bytes(self._held), self._rewrites), ended=True)
+            self._inner.on_response(head, rewritten(bytes(self._held), self._rewrites), ended=True)
 
     def _event(self, event: SseEvent) -> bytes:
-        data = rewrite_results(event.data, self._rewrites) if event.event == "message" else event.data
+        data = event.data
+        if event.event == "message":
+            data = rewritten(data, self._rewrites)
+        elif holds_tools(data):
+            return b""
         return encode_event(data, event=event.event.encode(), event_id=event.id, retry=event.retry)
 
     def _fail(self, detail: str) -> None:

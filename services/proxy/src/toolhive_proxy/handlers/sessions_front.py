@@ -7,7 +7,6 @@ from toolhive_common.mcp.eras import MODERN_VERSIONS
 from toolhive_common.mcp.jsonrpc import Code
 from toolhive_common.mcp.port import Note, Verb
 from toolhive_common.schemas.runconfig import Transport
-from toolhive_proxy.decisions.answers import rewritten
 from toolhive_proxy.decisions.post_verdict import PostFacts, judge_post, judge_session_id
 from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
 from toolhive_proxy.handlers.batches import write_batch
@@ -25,6 +24,7 @@ from toolhive_proxy.protocol.headers import (
     SESSION_ID,
     accepts_sse,
 )
+from toolhive_proxy.protocol.results import rewritten
 from toolhive_proxy.protocol.sse import KEEP_ALIVE, encode_event
 from toolhive_proxy.services.inbox import Inbox
 from toolhive_proxy.services.sessions import Sessions

@@ -3,19 +3,18 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-from toolhive_common.mcp.jsonrpc import Code, classify, is_id, parse
-from toolhive_common.mcp.jsonrpc import Response as JsonResponse
+from toolhive_common.mcp.jsonrpc import Code
 from toolhive_common.mcp.port import Note, Verb
-from toolhive_proxy.decisions.answers import rewritten
 from toolhive_proxy.decisions.places import path_of
 from toolhive_proxy.decisions.proxy_headers import endpoint_url
 from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
 from toolhive_proxy.handlers.call_writer import STREAM_HEAD, StreamTimes
 from toolhive_proxy.handlers.replying import end_stream, id_of, refusal_answer, serve_or_refuse
-from toolhive_proxy.models.gates import RequestContext, ResultRewrite
+from toolhive_proxy.models.gates import RequestContext
 from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.models.messages import Kind, Message
 from toolhive_proxy.protocol.headers import is_session_id
+from toolhive_proxy.protocol.results import rewritten
 from toolhive_proxy.protocol.sse import KEEP_ALIVE, encode_event
 from toolhive_proxy.services.inbox import Inbox
 from toolhive_proxy.services.sessions import Sessions
@@ -24,11 +23,6 @@ __all__ = ["SseFront", "messages_url"]
 
 _MISSING = Refusal(400, Code.INVALID_REQUEST, "session_id is missing; open the event stream at /sse first")
 _NO_BATCH = Refusal(400, Code.INVALID_REQUEST, "batches are not supported; send one JSON-RPC message a request")
-_ELSEWHERE = Refusal(
-    503, Code.SERVER_ERROR, "the session's event stream is open at another proxy, which has to filter its tools"
-)
-
-_Rewrites = dict[tuple[bool, object], tuple[ResultRewrite, ...]]
 
 
 class SseFront:
@@ -54,8 +48,6 @@ class SseFront:
         self._times = times
         self._new_session_id = new_session_id
         self._endpoint = endpoint
-        self._rewrites: dict[str, _Rewrites] = {}
-        """Of answers that are still to come, by session."""
 
     async def stream(self, exchange: Exchange, context: RequestContext) -> None:
         """Begin a session, and write all that comes in it."""
@@ -63,14 +55,10 @@ class SseFront:
 
     async def _stream(self, exchange: Exchange, context: RequestContext) -> None:
         session = self._new_session_id()
-        self._rewrites[session] = {}
-        try:
-            async with self._sessions.ask(context.route, Verb.ATTACH, session=session, streams=True) as inbox:
-                exchange.on_close(inbox.leave)
-                inbox.endless = True
-                await self._follow(exchange, context, inbox, session)
-        finally:
-            del self._rewrites[session]
+        async with self._sessions.ask(context.route, Verb.ATTACH, session=session, streams=True) as inbox:
+            exchange.on_close(inbox.leave)
+            inbox.endless = True
+            await self._follow(exchange, context, inbox, session)
 
     async def _follow(self, exchange: Exchange, context: RequestContext, inbox: Inbox, session: str) -> None:
         while True:
@@ -87,7 +75,7 @@ class SseFront:
                     target = f"{self._endpoint(context)}?session_id={session}"
                     exchange.write(encode_event(target.encode(), event=b"endpoint"))
                 case Note.MESSAGE | Note.FINAL:
-                    exchange.write(encode_event(self._rewritten(item.data, session)))
+                    exchange.write(encode_event(rewritten(item.data, context.rewrites)))
                 case Note.REFUSED:
                     end_stream(exchange, failure_from(item.code, item.data.decode()))
                     return
@@ -95,15 +83,6 @@ class SseFront:
                     end_stream(exchange, ENDED)
                     return
             await exchange.drain()
-
-    def _rewritten(self, data: bytes, session: str) -> bytes:
-        waiting = self._rewrites[session]
-        if not waiting:
-            return data
-        message = classify(parse(data))
-        if not isinstance(message, JsonResponse):
-            return data
-        return rewritten(data, waiting.pop(_key(message.id), ()))
 
     async def post(self, exchange: Exchange, context: RequestContext) -> None:
         """Take one message of a session."""
@@ -118,11 +97,6 @@ class SseFront:
         if not is_session_id(session):
             exchange.respond(refusal_answer(_MISSING, id_of(message)))
             return
-        if context.rewrites and message.id is not None:
-            if session not in self._rewrites:
-                exchange.respond(refusal_answer(_ELSEWHERE, id_of(message)))
-                return
-            self._rewrites[session][_key(message.id)] = tuple(context.rewrites)
         verb = Verb.CALL if message.kind is Kind.REQUEST else Verb.TELL
         async with self._sessions.ask(context.route, verb, session=session, data=message.data) as inbox:
             exchange.on_close(inbox.leave)
@@ -142,10 +116,6 @@ def messages_url(context: RequestContext, *, single: str = "") -> str:
         headers=context.request.headers,
         trust=config.trust_proxy_headers,
     )
-
-
-def _key(request_id: object) -> tuple[bool, object]:
-    return isinstance(request_id, str), request_id if is_id(request_id) else None
 
 
 def _query_value(query: str, name: str) -> str:

@@ -13,6 +13,8 @@ from toolhive_proxy.protocol.headers import accepts_json
 __all__ = ["tool_call_gate", "tool_list_gate"]
 
 _INVALID_PARAMS = -32602
+_TWO_NAMES = "a key is written like {!r} but for its case; servers may read either, so send one, in lower case"
+_TOO_DEEP = "the message is nested too deep to be judged"
 _NOT_FOUND = "tool not found"
 _NAME = b"mcp-name"
 _JSON: tuple[Header, ...] = ((b"content-type", b"application/json"),)
@@ -21,30 +23,62 @@ _JSON: tuple[Header, ...] = ((b"content-type", b"application/json"),)
 def tool_list_gate(rules: ToolRules) -> Gate:
     """Make the gate that has lists of tools rewritten.
 
-    A list may also come on a stream that a client takes up again, where nothing says what it answers to.
+    A list may also come on a stream that a client opens or takes up again, where nothing says what it answers to.
     """
     rewrite = ToolNames.of(rules).rewrite
 
     def watch(context: RequestContext) -> None:
         message = context.message
         is_list = isinstance(message, Message) and message.method == "tools/list"
-        if is_list or isinstance(message, Batch) or (message is None and context.request.header(b"last-event-id")):
+        if is_list or isinstance(message, Batch) or (message is None and context.request.method == "GET"):
             context.rewrites.append(rewrite)
 
     return watch
 
 
 def tool_call_gate(rules: ToolRules) -> Gate:
-    """Make the gate that calls tools by the server's names, and refuses those that clients do not know of."""
+    """Make the gate that calls tools by the server's names, and refuses those that clients do not know of.
+
+    What goes on is what was judged, written anew: a server may take the first of two keys with one name where the
+    proxy took the last.
+    """
     names = ToolNames.of(rules)
 
     def check(context: RequestContext) -> Response | None:
-        message = context.message
+        try:
+            message = context.message = _as_judged(context.message)
+        except ValueError as error:
+            message = context.message
+            request_id = message.id if isinstance(message, Message) and message.kind is Kind.REQUEST else None
+            return Response(400, jsonrpc.error_body(request_id, jsonrpc.Code.INVALID_REQUEST, str(error)), _JSON)
         if isinstance(message, Message):
             return _check_call(names, context, message) if message.method == "tools/call" else None
         return _check_batch(names, context, message) if isinstance(message, Batch) else None
 
     return check
+
+
+def _as_judged(message: Message | Batch | None) -> Message | Batch | None:
+    """Write a message as it was read; raises `ValueError` for one that others may read otherwise."""
+    if message is None:
+        return None
+    if isinstance(message, Batch):
+        members = tuple(_member_as_judged(member) for member in message.messages)
+        return Batch(members, b"[" + b",".join(member.data for member in members) + b"]")
+    return _member_as_judged(message)
+
+
+def _member_as_judged(message: Message) -> Message:
+    value = jsonrpc.parse(message.data)
+    params = value.get("params")
+    keys = ((value, "method"), (value, "params"), (params if message.method == "tools/call" else None, "name"))
+    for among, key in keys:
+        if isinstance(among, dict) and any(each != key and each.casefold() == key for each in among):
+            raise ValueError(_TWO_NAMES.format(key))
+    try:
+        return replace(message, data=jsonrpc.encode(value))
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
 
 
 def _check_call(names: ToolNames, context: RequestContext, message: Message) -> Response | None:
