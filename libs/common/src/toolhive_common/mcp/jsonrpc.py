@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from math import isfinite
 from typing import Any, NoReturn, TypeGuard
 
 import orjson
@@ -34,10 +35,17 @@ __all__ = [
 Id = int | float | str
 """An id keeps its type: ``1`` is not ``"1"``."""
 
-_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+_DEEPEST = 200
+"""Objects and lists within each other. What is deeper can be read, but not be written again."""
+_TOO_DEEP = f"it is nested deeper than {_DEEPEST} levels"
+_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789E", b"0" * 9 + b"e")
 _LONG_NUMBER = b"0" * 19
 """Integers that may not fit into 64 bits; orjson would round them. Found without a regular expression, which takes
 ten times as long as all the rest of reading a large message."""
+
+
+_LONG_EXPONENTS = (b"0e000", b"0e+000")
+"""Without one of these, or a long number, no number is over what a float holds."""
 
 
 class Code(IntEnum):
@@ -100,22 +108,48 @@ Message = Request | Notification | Response | Invalid
 
 
 def parse(data: bytes) -> Any:
-    """Read JSON so that writing it again changes no value.
+    """Read JSON so that it can be written again, and writing it changes no value.
 
     Raises
     ------
     ValueError
-        The data is no JSON.
+        The data is no JSON, is nested too deep, or holds a number that no float holds.
     """
-    if _LONG_NUMBER not in data.translate(_DIGITS_AS_ZEROS):
+    shape = data.translate(_DIGITS_AS_ZEROS)
+    if _LONG_NUMBER not in shape:
         try:
-            return orjson.loads(data)
+            value = orjson.loads(data)
         except orjson.JSONDecodeError:
             pass  # lone surrogates are refused by orjson, though JSON allows them
+        else:
+            if data.count(b"[") + data.count(b"{") > _DEEPEST or any(each in shape for each in _LONG_EXPONENTS):
+                _check(value)
+            return value
     try:
-        return json.loads(data, parse_constant=_refuse_constant)
+        value = json.loads(data, parse_constant=_refuse_constant)
     except RecursionError as error:
-        raise ValueError("nested too deep") from error
+        raise ValueError(_TOO_DEEP) from error
+    _check(value)
+    return value
+
+
+def _check(value: Any) -> None:
+    """Refuse what could not be written again. Goes level by level, since it may be as deep as it likes."""
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        inner: list[Any] = []
+        for each in level:
+            kind = type(each)
+            if kind is dict:
+                inner += each.values()
+            elif kind is list:
+                inner += each
+            elif kind is float and not isfinite(each):
+                raise ValueError("it holds a number that is too large")
+        if not inner:
+            return
+        level = inner
+    raise ValueError(_TOO_DEEP)
 
 
 def _refuse_constant(name: str) -> NoReturn:
