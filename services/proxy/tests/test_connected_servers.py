@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import Fleet, Proxy, call, initialize
+from .conftest import Fleet, Proxy, StartProxy, call, initialize
 from .support.recording_server import Asked, RecordingServer, echo
+from .support.scripted_http import read_request, scripted
 from .test_joined_gates import http
 
 pytestmark = pytest.mark.wire
@@ -121,3 +122,42 @@ async def test_an_event_that_is_no_json_before_the_answer_to_initialize_is_passe
         async with old_client(proxy, "web") as client:
             await client.post(initialize())
             await client.until(b"serverInfo")
+
+
+@pytest.mark.parametrize("method", ["initialize", "notifications/initialized"])
+async def test_of_an_endless_body_no_more_is_read_than_a_message_may_have(
+    fleet: Fleet, start_proxy: StartProxy, method: str
+) -> None:
+    left = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head, body = await read_request(reader)
+        start = b"HTTP/1.1 200 X\r\ncontent-type: application/json\r\n"
+        if not head.startswith(b"POST"):
+            writer.write(b"HTTP/1.1 405 X\r\ncontent-length: 0\r\n\r\n")
+        elif method.encode() not in body:
+            _, _, answer = echo(Asked("POST", "", {}, body))
+            writer.write(start + b"content-length: %d\r\n\r\n%b" % (len(answer), answer))
+        else:
+            writer.write(start + b"transfer-encoding: chunked\r\n\r\n")
+            while not writer.is_closing():
+                writer.write(b"%x\r\n%b\r\n" % (100_000, b" " * 100_000))
+                try:
+                    await writer.drain()
+                except OSError:
+                    break
+            left.set()
+
+    proxy = await start_proxy(proxy_max_message=1_000_000)
+    async with scripted(serve) as port:
+        await http(fleet, "web", port)
+        await proxy.until("web", 200)
+        async with old_client(proxy, "web") as client:
+            await client.post(initialize())
+            if method == "initialize":
+                await client.until(b"is larger than 1000000 bytes")
+            else:
+                await client.until(b"serverInfo")
+                await client.post(INITIALIZED)
+            async with asyncio.timeout(10):
+                await left.wait()

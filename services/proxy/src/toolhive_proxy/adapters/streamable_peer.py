@@ -91,8 +91,7 @@ class StreamablePeer:
     async def _tell(self, message: bytes) -> None:
         try:
             async with self._http.request(self._origin, self._request("POST", message)) as response:
-                async for _ in response.body():
-                    pass
+                await self._whole(response)
                 if response.status == _NOT_FOUND:
                     await self._said.put(LinkBrokenError("the server ended the session; call initialize again"))
         except UpstreamError as error:
@@ -125,8 +124,8 @@ class StreamablePeer:
             last, pause = await self._follow(response, request)
             lasted = _now() - began
             return await self._resume(request, last, lasted, pause) if last is not None else None
-        body = b"".join([piece async for piece in response.body()])
-        if len(body) > self._max_message:
+        body = await self._whole(response)
+        if body is None:
             return f"the server's answer is larger than {self._max_message} bytes"
         if kind.startswith(b"application/json") and _is_answer(body):
             await self._hand_on(body, request)
@@ -134,6 +133,16 @@ class StreamablePeer:
         if response.status == _NOT_FOUND:
             await self._said.put(LinkBrokenError("the server ended the session; call initialize again"))
         return f"the server answered with HTTP status {response.status}"
+
+    async def _whole(self, response: HttpAnswer) -> bytes | None:
+        """Read all of a body; ``None`` for one that is over the limit, whose rest nobody reads."""
+        pieces, size = [], 0
+        async for piece in response.body():
+            size += len(piece)
+            if size > self._max_message:
+                return None
+            pieces.append(piece)
+        return b"".join(pieces)
 
     async def _follow(self, response: HttpAnswer, request: Request | None) -> tuple[str | None, float]:
         """Hand on a stream's messages.
