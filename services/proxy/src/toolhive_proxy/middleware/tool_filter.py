@@ -14,7 +14,6 @@ __all__ = ["tool_call_gate", "tool_list_gate"]
 
 _INVALID_PARAMS = -32602
 _TWO_NAMES = "a key is written like {!r} but for its case; servers may read either, so send one, in lower case"
-_TOO_DEEP = "the message is nested too deep to be judged"
 _NOT_FOUND = "tool not found"
 _NAME = b"mcp-name"
 _JSON: tuple[Header, ...] = ((b"content-type", b"application/json"),)
@@ -75,10 +74,7 @@ def _member_as_judged(message: Message) -> Message:
     for among, key in keys:
         if isinstance(among, dict) and any(each != key and each.casefold() == key for each in among):
             raise ValueError(_TWO_NAMES.format(key))
-    try:
-        return replace(message, data=jsonrpc.encode(value))
-    except RecursionError as error:
-        raise ValueError(_TOO_DEEP) from error
+    return replace(message, data=jsonrpc.encode(value))
 
 
 def _check_call(names: ToolNames, context: RequestContext, message: Message) -> Response | None:
