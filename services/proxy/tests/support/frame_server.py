@@ -121,7 +121,8 @@ class FrameServer:
     async def end(self) -> None:
         with suppress(Exception):
             await self._subscription.unsubscribe()
-            await self._channel._bus.client.flush()
+            for _ in range(2):  # the library's first PING overtakes what it has not written yet
+                await self._channel._bus.client.flush()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
