@@ -1,5 +1,6 @@
 """Batches, which clients of 2025-03-26 may send."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 
 from toolhive_proxy.protocol.sse import SseParser
 
-from .conftest import Fleet, Proxy, call, initialize
+from .conftest import Fleet, Proxy, StartProxy, call, initialize
 
 BOTH = "application/json, text/event-stream"
 
@@ -82,3 +83,26 @@ async def test_a_batch_of_too_many_is_refused(proxy: Proxy, session: str) -> Non
     reply = await send(proxy, session, *({"id": number, "method": "ping"} for number in range(101)))
     assert reply.status_code == 400
     assert "100 messages" in reply.json()["error"]["message"]
+
+
+async def test_a_message_of_a_batch_that_is_not_answered_in_time_is_cancelled(
+    fleet: Fleet, start_proxy: StartProxy
+) -> None:
+    server = await fleet.stdio("time")
+    proxy = await start_proxy(proxy_request_timeout=1.0)
+    await proxy.until("time", 200)
+    session = await proxy.open_session("time")
+    reply = await send(proxy, session, call("silence", request_id=1), {"id": 2, "method": "ping"})
+    found = answers_of(reply.json())
+    assert (found[1], found[2]) == (-32000, {})
+    async with asyncio.timeout(10):
+        while (await server.heard.get())["method"] != "notifications/cancelled":
+            pass
+
+
+async def test_answers_that_are_too_large_together_become_errors(proxy: Proxy, session: str) -> None:
+    size = 15_000_000
+    reply = await send(proxy, session, *(call("large", request_id=number, size=size) for number in range(5)))
+    found = answers_of(reply.json())
+    assert set(found) == set(range(5))
+    assert sum(answer == -32000 for answer in found.values()) == 1

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.jsonrpc import Code, error_body
-from toolhive_common.mcp.port import Note, Verb
+from toolhive_common.mcp.port import FromBroker, Note, Verb
 from toolhive_proxy.decisions.answers import timeout_failure
 from toolhive_proxy.decisions.post_verdict import PostFacts, judge_post
 from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
@@ -21,12 +21,15 @@ from toolhive_proxy.protocol.answers import json_answer
 from toolhive_proxy.protocol.headers import accepts_sse
 from toolhive_proxy.protocol.results import rewritten
 from toolhive_proxy.protocol.sse import encode_event
+from toolhive_proxy.services.inbox import Inbox
 from toolhive_proxy.services.sessions import Sessions
 
 __all__ = ["write_batch"]
 
 _MOST = 100
 """Messages of one batch that are served at once."""
+_LARGEST = 64 * 1024 * 1024
+"""Bytes of all answers that are kept until the last is there."""
 
 
 async def write_batch(
@@ -53,7 +56,7 @@ async def write_batch(
     async def serve(message: Message) -> None:
         member = _Member(context, message, facts, sessions, times)
         async for said in member.messages(streams=answer.streams):
-            await answer.take(*said)
+            await answer.take(message, *said)
 
     async def serve_all() -> None:
         try:
@@ -75,10 +78,17 @@ class _Answer:
         self._requests = sum(message.kind is Kind.REQUEST for message in batch.messages)
         self.streams = accepts_sse(exchange.request.header(b"accept")) and self._requests > 0
         self._answers: list[bytes] = []
+        self._size = 0
         self._unknown: Failure | None = None
         """That the session is not there, which the whole batch then shares."""
 
-    async def take(self, data: bytes, final: bool, failure: Failure | Refusal | None) -> None:  # noqa: FBT001
+    async def take(
+        self,
+        message: Message,
+        data: bytes,
+        final: bool,  # noqa: FBT001
+        failure: Failure | Refusal | None,
+    ) -> None:
         """Write what came for one message, or keep it."""
         if isinstance(failure, Failure) and failure.status == HTTPStatus.NOT_FOUND:
             self._unknown = failure
@@ -87,7 +97,18 @@ class _Answer:
             self._answers = []
             await self._exchange.drain()
         elif final and data:
-            self._answers.append(data)
+            self._keep(message, data)
+
+    def _keep(self, message: Message, data: bytes) -> None:
+        if self._size + len(data) > _LARGEST:
+            text = (
+                f"the answers of the batch are larger than {_LARGEST >> 20} MiB together, and this one is left out; "
+                "send its message alone"
+            )
+            data = error_body(message.id, Code.SERVER_ERROR, text)
+        else:
+            self._size += len(data)
+        self._answers.append(data)
 
     def _write(self, messages: list[bytes]) -> None:
         if not self._exchange.started:
@@ -138,7 +159,7 @@ class _Member:
         try:
             async with ask as inbox:
                 while True:
-                    item = await inbox.get(self._times.patience)
+                    item = await self._next(inbox)
                     match item.note:
                         case Note.MESSAGE:
                             yield item.data, False, None
@@ -158,6 +179,13 @@ class _Member:
             yield self._refused(Failure(HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVER_ERROR, error.message))
         except TimeoutError:
             yield self._refused(timeout_failure(self._times.patience))
+
+    async def _next(self, inbox: Inbox) -> FromBroker:
+        try:
+            return await inbox.get(self._times.patience)
+        except TimeoutError:
+            inbox.unwanted = True  # so that the call is cancelled
+            raise
 
     def _refused(self, failure: Refusal | Failure) -> _Said:
         if self._message.kind is not Kind.REQUEST:
