@@ -166,3 +166,37 @@ async def test_both_eras_are_told_apart_and_the_older_one_gets_a_process_of_its_
     assert reply.status_code == 503, "this fleet starts no further process"
     assert "no further process" in reply.json()["error"]["message"]
     assert (await send(proxy, PLAIN)).status_code == 200
+
+
+class OddLists(ModernServer):
+    """Lists what is asked for in ``tools``; nothing at all while that is ``None``."""
+
+    def __init__(self, tools: Any) -> None:
+        super().__init__()
+        self.tools = tools
+        self.lists = 0
+
+    def _answer(self, message: dict[str, Any]) -> None:
+        if message["method"] != "tools/list":
+            super()._answer(message)
+            return
+        self.lists += 1
+        if self.tools is not None:
+            self.say(id=message["id"], result={"resultType": "complete", "tools": self.tools})
+
+
+@pytest.mark.parametrize("tools", [["echo", 3, None], "echo", 3, {"name": "echo"}, [{"name": "echo"}]])
+async def test_lists_with_what_is_no_tool_stop_no_call(fleet: Fleet, proxy: Proxy, tools: Any) -> None:
+    await fleet.stdio("new", server=OddLists(tools))
+    await proxy.until("new", 200)
+    reply = await send(proxy, PLAIN)
+    assert (reply.status_code, answer_of(reply)["result"]["content"][0]["text"]) == (200, "a")
+
+
+async def test_a_server_that_does_not_list_its_tools_is_waited_for_once(fleet: Fleet, proxy: Proxy) -> None:
+    server = OddLists(None)
+    await fleet.stdio("new", server=server)
+    await proxy.until("new", 200)
+    for _ in range(2):
+        assert (await send(proxy, PLAIN)).status_code == 200
+    assert server.lists == 1

@@ -76,7 +76,7 @@ class ToolHeaders:
             tools = await self._ask(route)
         except (ToolHiveError, TimeoutError, ValueError) as error:
             _log.info("a server did not list its tools", workload=route.key.name, cause=str(error)[:200])
-            return {}, True
+            tools = {}  # kept as well: a server that says nothing would cost every call the whole patience
         self._known[route.key] = route.attachment, self._clock(), tools
         return tools, True
 
@@ -93,10 +93,15 @@ class ToolHeaders:
             result = answer.get("result") if isinstance(answer, dict) else None
             if not isinstance(result, dict):
                 break
-            for tool in result.get("tools") or ():
-                if marked := parameter_headers(tool.get("inputSchema")):
-                    tools[str(tool.get("name"))] = marked
+            tools |= _marked_tools(result.get("tools"))
             cursor = result.get("nextCursor")
             if not cursor or page == _PAGES:
                 break
         return tools
+
+
+def _marked_tools(listed: object) -> _Tools:
+    """Tools whose callers repeat arguments, of one page. Whatever else servers list is passed over."""
+    objects = [tool for tool in listed if isinstance(tool, dict)] if isinstance(listed, list) else []
+    found = {str(tool.get("name")): parameter_headers(tool.get("inputSchema")) for tool in objects}
+    return {name: marked for name, marked in found.items() if marked}
