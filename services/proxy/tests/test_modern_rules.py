@@ -44,6 +44,11 @@ def test_any_text_can_be_said_in_a_header(text: str) -> None:
     assert judge_parameters(a_call(text), MARKED, {"region": encoded(text)}) is None
 
 
+def test_a_mark_of_base64_that_is_not_whole_is_plain_text() -> None:
+    assert header_text("=?base64?=") == "=?base64?="
+    assert header_text("=?base64??=") == ""
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])))
 def test_another_text_is_refused(text: str, other: str) -> None:
     refusal = judge_parameters(a_call(text), MARKED, {"region": encoded(other)})

@@ -66,7 +66,7 @@ def header_text(value: str) -> str | None:
     """Read a header's value, which may be in Base64; ``None`` when it is malformed."""
     if any(not (" " <= character <= "~" or character == "\t") for character in value):
         return None
-    if not (value.startswith(_FIRST) and value.endswith(_LAST)):
+    if not (value.startswith(_FIRST) and value.endswith(_LAST) and len(value) >= len(_FIRST) + len(_LAST)):
         return value
     try:
         return base64.b64decode(value[len(_FIRST) : -len(_LAST)], validate=True).decode()

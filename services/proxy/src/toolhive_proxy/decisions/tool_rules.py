@@ -5,14 +5,13 @@ another tool, and the old name of a tool that got a new one, exist for nobody.
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from toolhive_common.middleware.parts import ToolRules
 
-__all__ = ["ToolNames", "decode_header", "encode_header"]
+__all__ = ["ToolNames", "encode_header"]
 
 
 @dataclass(frozen=True)
@@ -64,17 +63,10 @@ class ToolNames:
 _BEGIN, _END = "=?base64?", "?="
 
 
-def decode_header(value: str) -> str | None:
-    """Read an ``Mcp-Name`` header; ``None`` when it is malformed."""
-    if not (value.startswith(_BEGIN) and value.endswith(_END) and len(value) >= len(_BEGIN) + len(_END)):
-        return value
-    try:
-        return base64.b64decode(value[len(_BEGIN) : -len(_END)], validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-
-
 def encode_header(name: str) -> str:
-    """Write an ``Mcp-Name`` header; as base64 where the plain name is no header's value."""
+    """Write an ``Mcp-Name`` header; as base64 where the plain name is no header's value.
+
+    `toolhive_proxy.decisions.modern_rules.header_text` reads it.
+    """
     plain = name.isascii() and name.isprintable() and name == name.strip() and not name.startswith(_BEGIN)
     return name if plain else f"{_BEGIN}{base64.b64encode(name.encode()).decode()}{_END}"

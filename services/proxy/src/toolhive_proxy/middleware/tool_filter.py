@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from toolhive_common.mcp import jsonrpc
 from toolhive_common.middleware.parts import ToolRules
-from toolhive_proxy.decisions.tool_rules import ToolNames, decode_header, encode_header
+from toolhive_proxy.decisions.modern_rules import header_text
+from toolhive_proxy.decisions.tool_rules import ToolNames, encode_header
 from toolhive_proxy.models.gates import Gate, RequestContext
 from toolhive_proxy.models.http import Header, Response
 from toolhive_proxy.models.messages import Batch, Kind, Message
@@ -101,7 +102,7 @@ def _renamed(message: Message, actual: str) -> Message:
 
 def _renamed_header(header: Header, shown: str, actual: str) -> Header:
     """Let ``Mcp-Name`` follow the body. One that did not agree with it stays as it is: the server refuses it."""
-    if header[0] == _NAME and decode_header(header[1].decode("latin-1")) == shown:
+    if header[0] == _NAME and header_text(header[1].decode("latin-1")) == shown:
         return _NAME, encode_header(actual).encode("ascii")
     return header
 
