@@ -447,7 +447,7 @@ async def test_a_thousand_sessions_leave_nothing() -> None:
         broker = world.host._broker
         assert (len(world.host), broker._sessions, broker._at) == (0, {}, {})
         mux: Any = broker._pool.find(MAIN).mux  # type: ignore[union-attr]
-        assert (mux._clients, mux._queue, mux._back._session) == ({}, [], {})
+        assert (mux._clients, mux._queue, mux._back._asked) == ({}, [], {})
         assert (mux._calls._calls, mux._calls._work, mux._calls._left, mux._calls._unwanted) == ({}, {}, {}, {})
         assert len(world.place.opened) == len(world.place.closed) == 1000
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from toolhive_common.mcp.jsonrpc import Invalid, Notification, Request, Response, classify, parse
 from toolhive_sessions.clients import client_from
 from toolhive_sessions.effects import Dropped, Handshake, MuxEffect, ToClient, ToServer
+from toolhive_sessions.facts import SessionFacts, kept_name
 from toolhive_sessions.handshake import ALL_CAPABILITIES
 from toolhive_sessions.legacy import LegacyMultiplexer
 
@@ -639,3 +640,42 @@ def test_progress_that_nobody_asked_for_is_dropped() -> None:
     number = call(mux, "a", 1)
     progress = {"progressToken": number, "progress": 1}
     assert told(mux.from_server(body({"method": "notifications/progress", "params": progress}))) == []
+
+
+def test_a_restored_client_may_answer_what_it_was_asked_while_it_was_away() -> None:
+    mux = ready()
+    mux.mux.restore(SessionFacts(kept_name("a"), capabilities={"roots": {}}))
+    mux.from_server(body({"id": 7, "method": "roots/list"}))
+    mux.mux.rename(kept_name("a"), "a")
+    assert sent(mux.from_client("a", body({"id": 7, "result": {"roots": []}})))[0]["id"] == 7
+
+
+def test_a_task_stays_its_sessions_when_that_gets_another_name() -> None:
+    mux = ready()
+    number = call(mux, "a", 1, task={})
+    mux.from_server(body({"id": number, "result": {"task": {"taskId": "T"}}}))
+    mux.mux.rename("a", "b")
+    status = body({"method": "notifications/tasks/status", "params": {"taskId": "T", "status": "working"}})
+    assert [session for session, _ in told(mux.from_server(status))] == ["b"]
+
+
+def test_a_session_tells_progress_only_of_what_it_was_asked() -> None:
+    def progress(session: str, token: Any) -> list[MuxEffect]:
+        params = {"progressToken": token, "progress": 1}
+        return mux.from_client(session, body({"method": "notifications/progress", "params": params}))
+
+    mux = ready()
+    for session, token in (("a", 5), ("b", "of b")):
+        mux.from_client(
+            session, body({"id": 0, "method": "initialize", "params": {"capabilities": {"sampling": {}}}})
+        )
+        number = call(mux, session, 1)
+        params = {"_meta": {"progressToken": token}}
+        assert told(mux.from_server(body({"id": session, "method": "sampling/createMessage", "params": params})))
+        mux.from_server(body({"id": number, "result": {}}))
+    assert sent(progress("a", 5))
+    assert sent(progress("b", "of b"))
+    for session, other in (("a", "of b"), ("a", "5"), ("b", 5), ("b", None), ("c", 5)):
+        assert sent(progress(session, other)) == []
+    mux.from_client("a", body({"id": "a", "result": {}}))
+    assert sent(progress("a", 5)) == []

@@ -131,6 +131,8 @@ class LegacyMultiplexer:
             client.session = after
             self._clients[after] = client
         self._subscriptions.rename(before, after)
+        self._back.rename(before, after)
+        self._tasks.rename(before, after)
 
     # from the clients
 
@@ -203,6 +205,7 @@ class LegacyMultiplexer:
 
     def notification(self, session: str, message: Notification) -> list[MuxEffect]:
         """Take a notification of a session."""
+        params = params_of(message)
         match message.method:
             case _ if is_modern(message):
                 return [Dropped("a notification of the era without sessions")]
@@ -210,7 +213,7 @@ class LegacyMultiplexer:
                 return self._desk.ready()
             case "notifications/cancelled":
                 return self._cancel(session, message)
-            case "notifications/progress" if not self._back.open_for(session):
+            case "notifications/progress" if not self._back.awaits_progress(session, params.get("progressToken")):
                 return [Dropped("progress of a request that the server did not send to this session")]
             case _ if self._desk.done is None:
                 return [Dropped(f"{message.method[:80]} before initialize")]

@@ -37,6 +37,12 @@ class TaskTable:
         own = [task for task in tasks if isinstance(task, dict) and self.owner(task.get("taskId")) == session]
         return {**result, "tasks": own}
 
+    def rename(self, before: str, after: str) -> None:
+        """Call a session by another name."""
+        for task, owner in self._owner.items():
+            if owner == before:
+                self._owner[task] = after
+
     def end_session(self, session: str) -> None:
         """Forget the tasks of a session."""
         if session not in self._owner.values():
