@@ -1115,3 +1115,21 @@ def test_a_client_that_leaves_before_its_session_began_leaves_none(per_session: 
         world.ask(Verb.LEAVE, "a", stream=stream)
     assert (len(world.broker), [process.slot for process in world.broker.processes]) == (0, [MAIN])
     assert world.broker._sessions == {}
+
+
+@pytest.mark.parametrize("line", [b'{"id":%d,"result":', b'{"jsonrpc":"2.0","id":%d}'])
+def test_a_broken_answer_fails_its_call_and_an_object_that_a_server_logs_fails_none(line: bytes) -> None:
+    world = World()
+    world.started()
+    world.ask(Verb.OPEN, "a", request(1, "initialize"))
+    world.shake()
+    world.forget()
+    stream = world.ask(Verb.CALL, "a", request(2))
+    number = world.sent()[-1]["id"]
+    log = b'{"id":%d,"level":"info","text":"begun"}' % number  # it counts as it likes
+    world._note(world.broker.from_process(MAIN, log, world.now))
+    assert world.messages() == []
+    world._note(world.broker.from_process(MAIN, line % number, world.now))
+    [(told, answer)] = world.messages()
+    assert (told, answer["id"]) == (stream, 2)
+    assert "cannot be read" in answer["error"]["message"]

@@ -43,7 +43,7 @@ _UNKNOWN = "Session not found"
 _CROWDED = "the server does not read what it is sent; try again in a moment"
 _NO_REQUEST = "the message is no JSON-RPC request"
 _ANSWERS = frozenset({"method", "result", "error"})
-"""One of which every message has."""
+"""One of which every message has. What has none, and calls itself no message, is what servers log."""
 _LOOKED_AT = 4096
 """Bytes at each end of a line that cannot be read, where the id of the call that it answers is looked for."""
 _CHANGES_FACTS = frozenset({"logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
@@ -353,8 +353,8 @@ class Broker:
         try:
             value = parse(line)
         except ValueError:
-            value = None
-        if value is None or (isinstance(value, dict) and _ANSWERS.isdisjoint(value)):
+            return self._carry(process, _unreadable(process.mux, line), now)
+        if isinstance(value, dict) and "jsonrpc" in value and _ANSWERS.isdisjoint(value):
             return self._carry(process, _unreadable(process.mux, line), now)
         if isinstance(value, list):  # a batch, which servers of 2025-03-26 may write
             return [each for part in value for each in self._carry(process, process.mux.from_server(part), now)]
