@@ -1133,3 +1133,18 @@ def test_a_broken_answer_fails_its_call_and_an_object_that_a_server_logs_fails_n
     [(told, answer)] = world.messages()
     assert (told, answer["id"]) == (stream, 2)
     assert "cannot be read" in answer["error"]["message"]
+
+
+def test_progress_of_a_task_comes_to_who_listens_once_its_call_is_answered() -> None:
+    world = World()
+    world.started()
+    world.ask(Verb.OPEN, "a", request(1, "initialize"))
+    world.shake()
+    listener = world.ask(Verb.LISTEN, "a")
+    world.ask(Verb.CALL, "a", request(2, task={}, _meta={"progressToken": "t"}), streams=True)
+    number = world.sent()[-1]["id"]
+    world.says({"id": number, "result": {"task": {"taskId": "T", "status": "working"}}})
+    world.forget()
+    world.says({"method": "notifications/progress", "params": {"progressToken": number, "progress": 1}})
+    [(stream, message)] = world.messages()
+    assert (stream, message["params"]["progressToken"]) == (listener, "t")

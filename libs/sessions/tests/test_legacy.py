@@ -14,6 +14,7 @@ from toolhive_sessions.effects import Dropped, Handshake, MuxEffect, ToClient, T
 from toolhive_sessions.facts import SessionFacts, kept_name
 from toolhive_sessions.handshake import ALL_CAPABILITIES
 from toolhive_sessions.legacy import LegacyMultiplexer
+from toolhive_sessions.tasks import TaskTable
 
 DONE = Handshake({"protocolVersion": "2025-11-25"}, {"serverInfo": {"name": "s"}}, initialized=True)
 
@@ -679,3 +680,58 @@ def test_a_session_tells_progress_only_of_what_it_was_asked() -> None:
         assert sent(progress(session, other)) == []
     mux.from_client("a", body({"id": "a", "result": {}}))
     assert sent(progress("a", 5)) == []
+
+
+def a_task(mux: Driver, session: str, token: Any, **task: Any) -> int:
+    """Have a session's call make a task; returns the token that the server has."""
+    number = call(mux, session, 1, task={}, _meta={"progressToken": token})
+    mux.from_server(body({"id": number, "result": {"task": task}}))
+    return number
+
+
+def progress_of(mux: Driver, number: int) -> list[tuple[str, Any]]:
+    params = {"progressToken": number, "progress": 1}
+    effects = mux.from_server(body({"method": "notifications/progress", "params": params}))
+    return [(session, message["params"]["progressToken"]) for session, message in told(effects)]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_progress_of_a_task_reaches_its_session_after_the_answer_that_made_it(shared: bool) -> None:
+    mux = Driver(1, DONE, shared=shared)
+    numbers = [a_task(mux, session, "t", taskId=session, status="working") for session in ("a", "b")]
+    assert [progress_of(mux, number) for number in numbers] == [[("a", "t")], [("b", "t")]]
+    mux.mux.rename("a", "c")
+    mux.mux.session_ended("b")
+    assert [progress_of(mux, number) for number in numbers] == [[("c", "t")], []]
+
+
+def test_a_task_that_is_over_has_no_more_progress() -> None:
+    mux = ready()
+    told_so, asked, over = (
+        a_task(mux, "a", task_id, taskId=task_id, status=status)
+        for task_id, status in (("T", "working"), ("U", "input_required"), ("V", "completed"))
+    )
+    assert progress_of(mux, over) == []
+    working = {"taskId": "T", "status": "working"}
+    mux.from_server(body({"method": "notifications/tasks/status", "params": working}))
+    assert progress_of(mux, told_so) == [("a", "T")]
+    mux.from_server(body({"method": "notifications/tasks/status", "params": working | {"status": "failed"}}))
+    assert progress_of(mux, told_so) == []
+    assert progress_of(mux, asked) == [("a", "U")]
+    request = body({"id": 2, "method": "tasks/get", "params": {"taskId": "U"}})
+    number = sent(mux.from_client("a", request))[0]["id"]
+    mux.from_server(body({"id": number, "result": {"taskId": "U", "status": "cancelled"}}))
+    assert progress_of(mux, asked) == []
+    fetched = a_task(mux, "a", "W", taskId="W", status=["no", "state"])
+    assert progress_of(mux, fetched) == [("a", "W")]
+    number = sent(mux.from_client("a", body({"id": 3, "method": "tasks/result", "params": {"taskId": "W"}})))[0]["id"]
+    meta = {"io.modelcontextprotocol/related-task": {"taskId": "W"}}
+    mux.from_server(body({"id": number, "result": {"content": [], "_meta": meta}}))
+    assert progress_of(mux, fetched) == []
+
+
+def test_progress_of_only_so_many_tasks_is_waited_for() -> None:
+    table = TaskTable()
+    for number in range(10_001):
+        table.follow(number, "a", number, {"task": {"taskId": str(number)}})
+    assert (table.followed(0), table.followed(1) is None) == (None, False)

@@ -265,6 +265,7 @@ class LegacyMultiplexer:
         raw = {**response.raw, "id": call.request_id}
         if not response.is_error:
             self._note_result(call, raw)
+            self._note_task(call, response)
         return [ToClient(call.session, encode(raw), call.key, final=True)]
 
     def _note_result(self, call: Call, raw: dict[str, Any]) -> None:
@@ -277,6 +278,18 @@ class LegacyMultiplexer:
                 self._tasks.created(call.session, result)
             elif call.method == "tasks/list":
                 raw["result"] = self._tasks.only_own(call.session, result)
+
+    def _note_task(self, call: Call, response: Response) -> None:
+        """Learn from an answer for whom a task's progress is, and when there is no more of it."""
+        result = response.raw.get("result")
+        if not isinstance(result, dict):
+            return
+        if call.is_task and call.progress_token is not None:
+            self._tasks.follow(int(response.id), call.session, call.progress_token, result)
+        elif call.method == "tasks/result":  # which is answered when the task is over
+            self._tasks.ended(related_task(result))
+        elif call.method in _OF_ONE_TASK:
+            self._tasks.heard(result)
 
     def _handshake_answered(self, response: Response) -> list[MuxEffect]:
         effects = self._desk.answered(response)
@@ -311,6 +324,8 @@ class LegacyMultiplexer:
 
     def _server_notification(self, message: Notification) -> list[MuxEffect]:
         params = params_of(message)
+        if message.method == "notifications/tasks/status":
+            self._tasks.heard(params)
         if message.method in _TO_ALL:
             data = encode(message.raw)
             return [ToClient(session, data, to_listener=True) for session in self._clients]
@@ -338,7 +353,11 @@ class LegacyMultiplexer:
         return [ToClient(owner.session, encode(message.raw))]
 
     def _progress(self, message: Notification, params: Mapping[str, Any]) -> list[MuxEffect]:
-        call = self._calls.find(params.get("progressToken"))
+        token = params.get("progressToken")
+        if (task := self._tasks.followed(token)) is not None:
+            restored = {**message.raw, "params": {**params, "progressToken": task.token}}
+            return [ToClient(task.session, encode(restored), to_listener=True)]
+        call = self._calls.find(token)
         if call is None or call.progress_token is None:
             return [Dropped("progress of no open call")]
         restored = {**message.raw, "params": {**params, "progressToken": call.progress_token}}
