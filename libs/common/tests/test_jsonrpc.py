@@ -31,7 +31,7 @@ def test_what_is_nested_too_deep_is_refused(depth: int, inmost: bytes) -> None:
 
 
 def test_many_objects_side_by_side_are_not_deep() -> None:
-    value = {"x": [{"y": [{}]}] * 10_000}
+    value: dict[str, Any] = {"x": [{"y": [{}]}] * 10_000}
     assert parse(json.dumps(value).encode()) == value
 
 
