@@ -110,6 +110,15 @@ class Proxy:
 
         await eventually(has_it)
 
+    async def until_shut(self, name: str, why: str) -> None:
+        """Wait until the workload cannot be called for this reason; for a moment after the start it is another."""
+
+        async def is_shut() -> bool:
+            answer = await self.http.get(f"/{name}/health")
+            return answer.status_code == 503 and why in answer.json()["mcp"]["error"]
+
+        await eventually(is_shut)
+
     async def post(self, name: str, message: dict[str, Any], **headers: str) -> httpx.Response:
         named = {key.replace("_", "-"): value for key, value in headers.items()}
         return await self.http.post(f"/{name}/mcp", json={"jsonrpc": "2.0", **message}, headers=named)

@@ -77,6 +77,5 @@ async def test_a_declaration_of_a_later_version_leaves_the_workload_as_it_was(
     await nats.kill()
     await nats.start()
     await fleet.api.wait_reconnected(generation)
-    await proxy.until("newer", 503)  # known from a look at all keys only
-    assert "upgrade the proxy" in (await proxy.http.get("/newer/health")).text
+    await proxy.until_shut("newer", "upgrade the proxy")  # known from a look at all keys only
     await eventually(lambda: is_served(proxy, session))
