@@ -161,3 +161,16 @@ async def test_of_an_endless_body_no_more_is_read_than_a_message_may_have(
                 await client.post(INITIALIZED)
             async with asyncio.timeout(10):
                 await left.wait()
+
+
+async def test_a_server_gets_the_credentials_that_its_caller_has_now(fleet: Fleet, proxy: Proxy) -> None:
+    async with RecordingServer() as server:
+        await http(fleet, "web", server.port)
+        await proxy.until("web", 200)
+        async with old_client(proxy, "web") as client:
+            await client.post(initialize())
+            await client.until(b"serverInfo")
+            await client.post(call("a", request_id=9), credentials="Bearer renewed")
+            await client.until(b'"id":9')
+    assert server.asked[0].headers["authorization"] == "Bearer first"
+    assert server.asked[-1].headers["authorization"] == "Bearer renewed"

@@ -17,7 +17,9 @@ from toolhive_proxy.decisions.routing_table import (
     lookup,
     outlives,
 )
+from toolhive_proxy.decisions.session_keys import session_key
 from toolhive_proxy.decisions.upstream_failure import is_safe_to_repeat
+from toolhive_proxy.models.gates import Identity
 from toolhive_proxy.models.messages import Message
 from toolhive_proxy.models.routes import Origin, Route, Unavailable, Unknown
 from toolhive_proxy.protocol.headers import accepts_json, accepts_sse, end_to_end
@@ -160,3 +162,18 @@ def test_only_reads_are_repeated(*, method: str, message: Message | None, safe: 
 def test_an_origin_is_written_as_a_host_header() -> None:
     assert Origin("::1", 8080).authority == "[::1]:8080"
     assert Origin("server", 80).authority == "server"
+
+
+def test_a_session_id_of_another_caller_names_another_session() -> None:
+    ours, session = {"iss": "https://id.example", "sub": "anna"}, "0123456789abcdef"
+    callers = [
+        None,
+        Identity("root"),
+        *(Identity("anna", ours | {"iss": iss}) for iss in ("a", "b")),
+        Identity("ben", ours),
+    ]
+    keys = [session_key(session, caller) for caller in callers]
+    assert keys[0] == keys[1] == session, "without authentication everybody is the same"
+    assert len(set(keys)) == 4
+    assert {key[:8] for key in keys} == {session[:8]}, "events tell the first eight characters"
+    assert session_key("", callers[-1]) == ""

@@ -94,6 +94,37 @@ async def test_a_token_opens_a_stdio_and_an_http_workload(fleet: Fleet, proxy: P
         assert {asked.headers["authorization"] for asked in server.asked} == {f"Bearer {token}"}
 
 
+async def test_a_session_is_of_use_only_to_the_caller_who_opened_it(
+    fleet: Fleet, proxy: Proxy, provider: NodeProvider
+) -> None:
+    await stdio(fleet, "time", **oidc_of(provider))
+    await proxy.until("time", 200)
+    first, renewed = [await provider.tell("token", payload={"sub": "anna", "scope": scope}) for scope in ("a", "b")]
+    other = await provider.tell("token", payload={"sub": "ben"})
+    opened = await proxy.post("time", initialize(), authorization=f"Bearer {first}")
+    session = {"mcp_session_id": opened.headers["mcp-session-id"]}
+    headers = {"authorization": f"Bearer {other}", "mcp-session-id": session["mcp_session_id"]}
+    assert (
+        await proxy.post("time", call("echo", text="x"), authorization=f"Bearer {other}", **session)
+    ).status_code == 404
+    for method in ("GET", "DELETE"):
+        assert (await proxy.http.request(method, "/time/mcp", headers=headers)).status_code == 404
+    called = await proxy.post("time", call("echo", text="hello"), authorization=f"Bearer {renewed}", **session)
+    assert "hello" in called.text
+
+
+async def test_a_stranger_is_told_nothing_but_that_it_is_one(
+    fleet: Fleet, proxy: Proxy, provider: NodeProvider
+) -> None:
+    await stdio(fleet, "time", **oidc_of(provider))
+    await proxy.until("time", 200)
+    for method in ("PUT", "PATCH", "OPTIONS", "GET", "DELETE"):
+        assert (await proxy.http.request(method, "/time/mcp")).status_code == 401, method
+    token = await provider.tell("token")
+    known = await proxy.http.put("/time/mcp", headers={"authorization": f"Bearer {token}"})
+    assert (known.status_code, known.headers["allow"]) == (405, "GET, POST, DELETE")
+
+
 async def test_a_token_without_a_scope_that_is_required_is_forbidden(
     fleet: Fleet, proxy: Proxy, provider: NodeProvider
 ) -> None:
@@ -152,7 +183,7 @@ async def test_metadata_says_how_to_get_a_token_to_whoever_asks(
 
 async def test_a_workload_that_asks_for_a_part_that_does_not_exist_is_shut(fleet: Fleet, proxy: Proxy) -> None:
     server = await stdio(fleet, "time", middleware_configs=[{"type": "made-up", "parameters": {}}])
-    await proxy.until("time", 503)
+    await proxy.until_shut("time", "made-up")
     answer = await proxy.post("time", initialize())
     assert answer.status_code == 503
     assert "made-up" in answer.json()["error"]["message"]
@@ -398,7 +429,7 @@ async def test_headers_of_a_workload_reach_a_server_that_the_proxy_keeps_session
         async with asyncio.timeout(15), proxy.http.stream("GET", "/web/sse", headers=auth) as stream:
             pieces = stream.aiter_bytes()
             endpoint = parser.feed(await anext(pieces))[0].data.decode()
-            await proxy.http.post(endpoint, json={"jsonrpc": "2.0", **initialize()})
+            await proxy.http.post(endpoint, json={"jsonrpc": "2.0", **initialize()}, headers=auth)
             while not (events := [each for each in parser.feed(await anext(pieces)) if each.data]):
                 pass
         assert b"serverInfo" in events[0].data

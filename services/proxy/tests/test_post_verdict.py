@@ -46,6 +46,8 @@ TOLD = a_message(method="notifications/x")
         (PING, {"session_id": "s"}, Verb.CALL),
         (PING, {"session_id": "with space"}, (400, -32600)),
         (PING, {"session_id": "s", "version": "1999-01-01"}, (400, -32022)),
+        (PING, {"version": "1999-01-01"}, (400, -32022)),
+        (TOLD, {"strict": True}, (400, -32600)),
         (TOLD, {"session_id": "s"}, Verb.TELL),
         (TOLD, {}, None),
         (a_message(id=1, result={}), {"session_id": "s"}, Verb.TELL),

@@ -287,19 +287,32 @@ async def test_events_tell_of_routes(fleet: Fleet, proxy: Proxy) -> None:
     assert found[0][1]["url"] == f"{proxy.url}/time/mcp"
 
 
-@pytest.mark.parametrize("name", ["stopped", "failed", "preparing"])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("stopped", "thv restart stopped"), ("failed", "the image does not exist"), ("preparing", "is being prepared")],
+)
 async def test_a_workload_that_does_not_run_says_why_and_when_to_come_back(
-    fleet: Fleet, proxy: Proxy, name: str
+    fleet: Fleet, proxy: Proxy, name: str, why: str
 ) -> None:
     await fleet.declare("stopped", phase=DesiredPhase.STOPPED)
     await fleet.declare("failed")
     await fleet.observe("failed", phase=ObservedPhase.ERROR, reason="the image does not exist")
     await fleet.declare("preparing")
     await fleet.observe("preparing", phase=ObservedPhase.PREPARING)
-    await proxy.until(name, 503)
+    await proxy.until_shut(name, why)
     answer = await proxy.post(name, initialize())
-    expected = {"stopped": "thv restart stopped", "failed": "the image does not exist", "preparing": "try again"}
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
-    assert expected[name] in answer.json()["error"]["message"]
+    assert why in answer.json()["error"]["message"]
     assert answer.json()["id"] == 0
+
+
+async def test_a_version_that_nobody_speaks_is_refused_whatever_the_method(fleet: Fleet, proxy: Proxy) -> None:
+    await fleet.stdio("time")
+    await proxy.until("time", 200)
+    headers = {"mcp-session-id": await proxy.open_session("time"), "mcp-protocol-version": "1999-01-01"}
+    for method in ("GET", "DELETE"):
+        refused = await proxy.http.request(method, "/time/mcp", headers=headers)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, -32022), method
+    headers["mcp-protocol-version"] = "2025-11-25"
+    assert (await proxy.http.delete("/time/mcp", headers=headers)).status_code == 204

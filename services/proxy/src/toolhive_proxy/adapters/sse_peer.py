@@ -1,7 +1,7 @@
 """One connection to a server of the HTTP+SSE transport: an event stream in, POSTs out."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from urllib.parse import urljoin, urlsplit
 
@@ -29,7 +29,7 @@ class SsePeer:
     path
         Of the event stream, with its query.
     headers
-        Sent with each request.
+        Tells those that are sent with a request, for each anew.
     max_event
         Largest message in bytes.
     patience
@@ -41,7 +41,7 @@ class SsePeer:
         http: HttpClient,
         origin: Origin,
         path: str,
-        headers: list[Header],
+        headers: Callable[[], list[Header]],
         *,
         max_event: int,
         patience: float,
@@ -77,7 +77,7 @@ class SsePeer:
             raise
 
     async def _connect(self) -> None:
-        headers = [*self._headers, (b"accept", b"text/event-stream")]
+        headers = [*self._headers(), (b"accept", b"text/event-stream")]
         request = UpstreamRequest("GET", self._path, _LINES.lines(headers), "", b"", safe=True, endless=True)
         self._response = response = await self._stack.enter_async_context(self._http.request(self._origin, request))
         kind = dict(response.headers).get(b"content-type", b"").lower()
@@ -108,7 +108,7 @@ class SsePeer:
             await self._post(message)
 
     async def _post(self, message: bytes) -> None:
-        headers = [*self._headers, (b"content-type", b"application/json")]
+        headers = [*self._headers(), (b"content-type", b"application/json")]
         request = UpstreamRequest("POST", self._target, _LINES.lines(headers), "", message, safe=False)
         try:
             # Around all of it: a server may begin its answer in time and then never end it.

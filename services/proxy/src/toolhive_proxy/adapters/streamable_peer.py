@@ -1,7 +1,7 @@
 """One session with a server of the streamable-http transport, for clients that speak another one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -57,13 +57,13 @@ class StreamablePeer:
     target
         Path and query of the endpoint.
     headers
-        Sent with each request.
+        Tells those that are sent with a request, for each anew.
     max_message
         Largest message in bytes.
     """
 
     def __init__(
-        self, http: HttpClient, origin: Origin, target: str, headers: list[Header], *, max_message: int
+        self, http: HttpClient, origin: Origin, target: str, headers: Callable[[], list[Header]], *, max_message: int
     ) -> None:
         self._http = http
         self._origin = origin
@@ -228,7 +228,7 @@ class StreamablePeer:
         self._session.append((PROTOCOL_VERSION, version.encode()))
 
     def _request(self, method: str, body: bytes, more: list[Header] | None = None) -> UpstreamRequest:
-        headers = [*self._headers, *self._session, _ACCEPT, *(more or [])]
+        headers = [*self._headers(), *self._session, _ACCEPT, *(more or [])]
         if body:
             headers.append((b"content-type", b"application/json"))
         lines = _LINES.lines(headers)

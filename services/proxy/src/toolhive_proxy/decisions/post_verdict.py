@@ -15,7 +15,15 @@ from toolhive_proxy.decisions.refusal import Refusal
 from toolhive_proxy.models.messages import Batch, Invalid, Kind, Message
 from toolhive_proxy.protocol.headers import is_session_id
 
-__all__ = ["BATCH_VERSION", "PostFacts", "judge_body", "judge_post", "judge_session_id", "wants_modern"]
+__all__ = [
+    "BATCH_VERSION",
+    "PostFacts",
+    "judge_body",
+    "judge_post",
+    "judge_session_id",
+    "judge_version",
+    "wants_modern",
+]
 
 BATCH_VERSION = "2025-03-26"
 """The only revision with batches. Its clients send no ``MCP-Protocol-Version``: the header came later."""
@@ -63,17 +71,22 @@ def judge_post(message: Message, facts: PostFacts) -> Verb | Refusal | None:
         return _judge_initialize(message, facts.version)
     if wants_modern(message, facts.version):
         return _judge_modern(message, facts)
-    request_id = message.id if message.kind is Kind.REQUEST else None
-    if facts.version and facts.version not in SUPPORTED_VERSIONS:
-        supported = ", ".join(SUPPORTED_VERSIONS)
-        text = f"MCP-Protocol-Version {facts.version[:40]!r} is not supported; use one of {supported}"
-        return _unsupported(text, facts.version, request_id)
     is_request = message.kind is Kind.REQUEST
-    if not facts.session_id:
-        if is_request and facts.strict:
-            return judge_session_id("", message.id)
+    request_id = message.id if is_request else None
+    if refusal := judge_version(facts.version, request_id):
+        return refusal
+    if not facts.session_id and not facts.strict:
         return Verb.CALL_ONCE if is_request else None
     return judge_session_id(facts.session_id, request_id) or (Verb.CALL if is_request else Verb.TELL)
+
+
+def judge_version(version: str, request_id: Id | None = None) -> Refusal | None:
+    """Refuse a version of the era with sessions that nobody here speaks; without one it is 2025-03-26."""
+    if not version or version in SUPPORTED_VERSIONS:
+        return None
+    supported = ", ".join(SUPPORTED_VERSIONS)
+    text = f"MCP-Protocol-Version {version[:40]!r} is not supported; use one of {supported}"
+    return _unsupported(text, version, request_id)
 
 
 def _judge_initialize(message: Message, version: str) -> Verb | Refusal:

@@ -154,7 +154,12 @@ class _Member:
         if verdict is None:
             return
         ask = self._sessions.ask(
-            self._context.route, verdict, session=self._facts.session_id, data=self._message.data, streams=streams
+            self._context.route,
+            verdict,
+            caller=self._context.identity,
+            session=self._facts.session_id,
+            data=self._message.data,
+            streams=streams,
         )
         try:
             async with ask as inbox:

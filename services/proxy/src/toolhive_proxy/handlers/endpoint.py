@@ -45,6 +45,10 @@ class Methods:
         allow = (b"allow", ", ".join(methods).encode())
         return cls(frozenset(methods), json_answer(405, text.encode(), headers=[allow]))
 
+    def refuse(self, exchange: Exchange, _context: RequestContext) -> None:
+        """Serve a request of another method."""
+        exchange.respond(self.refusal)
+
 
 _METHODS = {
     Front.STREAMABLE_HTTP: Methods.of("GET", "POST", "DELETE"),
@@ -114,7 +118,7 @@ class WorkloadEndpoints:
         self._serve_front: dict[Front, Serve] = {
             Front.STREAMABLE_HTTP: self._serve,
             Front.SSE: with_caller(ways.sse.stream),
-            Front.SSE_MESSAGES: ways.sse.post,
+            Front.SSE_MESSAGES: with_caller(ways.sse.post),
         }
         self._serve_sessions = with_caller(ways.sessions.serve)
         self._streams: set[Forwarded] = set()
@@ -154,10 +158,9 @@ class WorkloadEndpoints:
         methods = _METHODS[front]
         if front is Front.STREAMABLE_HTTP and found.run_config.stateless:
             methods = _POST_ONLY
-        if request.method not in methods.allowed:
-            exchange.respond(methods.refusal)
-        else:
-            self._gates.run(exchange, context, self._gates.of(found), self._serve_front[front])
+        # Also what is not served passes the gates first: a stranger learns nothing but that it is one.
+        serve = self._serve_front[front] if request.method in methods.allowed else methods.refuse
+        self._gates.run(exchange, context, self._gates.of(found), serve)
 
     def _refuse(self, exchange: Exchange, found: Unavailable | Unknown, front: Front | None) -> None:
         if isinstance(found, Unknown) and front is None:

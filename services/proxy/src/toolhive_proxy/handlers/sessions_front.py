@@ -7,7 +7,7 @@ from toolhive_common.mcp.eras import MODERN_VERSIONS
 from toolhive_common.mcp.jsonrpc import Code
 from toolhive_common.mcp.port import Note, Verb
 from toolhive_common.schemas.runconfig import Transport
-from toolhive_proxy.decisions.post_verdict import PostFacts, judge_post, judge_session_id
+from toolhive_proxy.decisions.post_verdict import PostFacts, judge_post, judge_session_id, judge_version
 from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
 from toolhive_proxy.handlers.batches import write_batch
 from toolhive_proxy.handlers.call_writer import STREAM_HEAD, CallFacts, CallWriter, StreamTimes
@@ -64,8 +64,10 @@ class SessionsFront:
             await self._post_batch(exchange, context, message)
         elif isinstance(message, Message):
             await self._post(exchange, context, message)
-        elif context.request.header(PROTOCOL_VERSION) in MODERN_VERSIONS:
+        elif (version := context.request.header(PROTOCOL_VERSION)) in MODERN_VERSIONS:
             exchange.respond(_MODERN_NOT_ALLOWED)
+        elif (refusal := judge_version(version)) is not None:
+            exchange.respond(refusal_answer(refusal, None))
         elif context.request.method == "GET":
             await self._listen(exchange, context)
         else:
@@ -89,7 +91,9 @@ class SessionsFront:
                 await self._call(exchange, context, message, verdict, facts)
 
     async def _tell(self, exchange: Exchange, context: RequestContext, data: bytes, session: str) -> None:
-        async with self._sessions.ask(context.route, Verb.TELL, session=session, data=data) as inbox:
+        async with self._sessions.ask(
+            context.route, Verb.TELL, caller=context.identity, session=session, data=data
+        ) as inbox:
             exchange.on_close(inbox.leave)
             item = await inbox.get(self._times.patience)
         if item.note is Note.REFUSED:
@@ -102,7 +106,9 @@ class SessionsFront:
     ) -> None:
         session = self._new_session_id() if verb is Verb.OPEN else facts.session_id
         streams = accepts_sse(context.request.header(b"accept"))
-        ask = self._sessions.ask(context.route, verb, session=session, data=message.data, streams=streams)
+        ask = self._sessions.ask(
+            context.route, verb, caller=context.identity, session=session, data=message.data, streams=streams
+        )
         async with ask as inbox:
             exchange.on_close(inbox.leave)
             inbox.unwanted = verb is Verb.CALL_MODERN
@@ -139,7 +145,9 @@ class SessionsFront:
             exchange.respond(_NO_EVENTS)
             return
         after = request.header(LAST_EVENT_ID)
-        async with self._sessions.ask(context.route, Verb.LISTEN, session=session, after=after) as inbox:
+        async with self._sessions.ask(
+            context.route, Verb.LISTEN, caller=context.identity, session=session, after=after
+        ) as inbox:
             exchange.on_close(inbox.leave)
             inbox.endless = True
             name = after.rpartition(".")[0] or self._sessions.name(context.route, inbox)
@@ -177,7 +185,7 @@ class SessionsFront:
         if (refusal := judge_session_id(session)) is not None:
             exchange.respond(refusal_answer(refusal, None))
             return
-        async with self._sessions.ask(context.route, Verb.END, session=session) as inbox:
+        async with self._sessions.ask(context.route, Verb.END, caller=context.identity, session=session) as inbox:
             item = await inbox.get(self._times.patience)
         if item.note is Note.REFUSED:
             exchange.respond(refusal_answer(failure_from(item.code, item.data.decode()), None))

@@ -55,7 +55,9 @@ class SseFront:
 
     async def _stream(self, exchange: Exchange, context: RequestContext) -> None:
         session = self._new_session_id()
-        async with self._sessions.ask(context.route, Verb.ATTACH, session=session, streams=True) as inbox:
+        async with self._sessions.ask(
+            context.route, Verb.ATTACH, caller=context.identity, session=session, streams=True
+        ) as inbox:
             exchange.on_close(inbox.leave)
             inbox.endless = True
             await self._follow(exchange, context, inbox, session)
@@ -98,7 +100,9 @@ class SseFront:
             exchange.respond(refusal_answer(_MISSING, id_of(message)))
             return
         verb = Verb.CALL if message.kind is Kind.REQUEST else Verb.TELL
-        async with self._sessions.ask(context.route, verb, session=session, data=message.data) as inbox:
+        async with self._sessions.ask(
+            context.route, verb, caller=context.identity, session=session, data=message.data
+        ) as inbox:
             exchange.on_close(inbox.leave)
             item = await inbox.get(self._times.patience)
         if item.note is Note.REFUSED:

@@ -11,7 +11,7 @@ from toolhive_proxy.errors import LinkBrokenError, UpstreamError
 from toolhive_proxy.models.http import Header
 from toolhive_proxy.models.routes import Route
 from toolhive_proxy.models.upstream import HttpClient
-from toolhive_proxy.services.callers import caller_headers
+from toolhive_proxy.services.callers import credentials_here
 from toolhive_sessions.host import Peer
 
 __all__ = ["LinkLauncher"]
@@ -50,7 +50,7 @@ class LinkLauncher:
         self._count_failure = count_failure
 
     async def start(self, slot: str) -> Peer:  # noqa: ARG002  # each connection is like the other
-        """Connect, with the credentials of the caller whose request asks for it.
+        """Connect, with the credentials that the session's caller has at the time of each request.
 
         Raises
         ------
@@ -60,8 +60,11 @@ class LinkLauncher:
         route = self._route
         if route.origin is None:
             raise LinkBrokenError("the server has no address")
-        own = {name for name, _ in self._headers}
-        headers = [*(header for header in caller_headers() if header[0] not in own), *self._headers]
+        own, credentials = {name for name, _ in self._headers}, credentials_here()
+
+        def headers() -> list[Header]:
+            return [*(header for header in credentials.headers if header[0] not in own), *self._headers]
+
         path = server_path(route, "", "")
         if route.transport is Transport.STREAMABLE_HTTP:
             return StreamablePeer(self._http, route.origin, path, headers, max_message=self._max_message)

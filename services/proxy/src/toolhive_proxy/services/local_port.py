@@ -1,11 +1,13 @@
 """Sessions that this proxy keeps itself: of servers that speak HTTP, and of stdio servers whose streams it holds."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
+from weakref import WeakValueDictionary
 
-from toolhive_common.mcp.port import FromBroker, ToBroker
+from toolhive_common.mcp.port import FromBroker, ToBroker, Verb
 from toolhive_common.schemas.events import EventType
 from toolhive_proxy.models.metrics import WorkloadMetrics
 from toolhive_proxy.models.routes import Route
+from toolhive_proxy.services.callers import Credentials, caller_headers, connecting_with
 from toolhive_proxy.services.event_teller import EventTeller
 from toolhive_proxy.services.inbox import Inboxes
 from toolhive_sessions.effects import Handshake
@@ -41,6 +43,7 @@ class LocalPort:
         self._teller = teller
         self._edge = edge
         self._metrics = metrics
+        self._credentials: WeakValueDictionary[str, Credentials] = WeakValueDictionary()
         self.host = SessionHost(route.key.name, policy, launcher, self, limit=max_message)
 
     @property
@@ -52,7 +55,17 @@ class LocalPort:
         """Ask our own keeper."""
         if not self.host.began.is_set():
             await self.host.began.wait()
-        await self.host.submit(self._edge, message)
+        with connecting_with(self._credentials_of(message)):
+            await self.host.submit(self._edge, message)
+
+    def _credentials_of(self, message: ToBroker) -> Credentials:
+        """Those of the message's session, renewed by it. They last as long as its connection."""
+        credentials = self._credentials.get(message.session) or Credentials()
+        if message.session:
+            self._credentials[message.session] = credentials
+        if message.verb is not Verb.LEAVE:  # an old stream that closes says nothing of now
+            credentials.headers = caller_headers()
+        return credentials
 
     def deliver(self, edge: str, message: FromBroker) -> Awaitable[None] | None:  # noqa: ARG002  # there is one edge
         """Hand on what is said; the server waits for clients that read slowly."""
@@ -77,6 +90,3 @@ class LocalPort:
     def _tell(self, event_type: EventType, session: str, client: str) -> None:
         route = self._route
         self._teller.session(event_type, route.key, route.revision, session=session, client=client)
-
-
-MakePort = Callable[[Route], LocalPort]

@@ -4,6 +4,8 @@ from contextlib import suppress
 
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.port import ToBroker, Verb
+from toolhive_proxy.decisions.session_keys import session_key
+from toolhive_proxy.models.gates import Identity
 from toolhive_proxy.models.ports import Port
 from toolhive_proxy.models.routes import Route
 from toolhive_proxy.services.inbox import Inbox, Inboxes
@@ -32,6 +34,7 @@ class Sessions:
         route: Route,
         verb: Verb,
         *,
+        caller: Identity | None,
         session: str = "",
         data: bytes = b"",
         streams: bool = False,
@@ -41,12 +44,15 @@ class Sessions:
 
         Parameters
         ----------
+        caller
+            Whose session it is.
         session, data, streams, after
             See `toolhive_common.mcp.port.ToBroker`.
         """
+        key = session_key(session, caller)
         port = self._ports.of(route)
         inbox = self._inboxes.open(route.key, route.attachment)
-        return Asking(port, self._inboxes, inbox, ToBroker(verb, inbox.number, session, data, streams, after))
+        return Asking(port, self._inboxes, inbox, ToBroker(verb, inbox.number, key, data, streams, after))
 
 
 class Asking:

@@ -86,7 +86,7 @@ class ToolHeaders:
         for page in itertools.count(1):
             params: dict[str, Any] = {"_meta": _META} | ({"cursor": cursor} if cursor else {})
             data = request_body(page, "tools/list", params)
-            async with self._sessions.ask(route, Verb.CALL_MODERN, data=data) as inbox:
+            async with self._sessions.ask(route, Verb.CALL_MODERN, caller=None, data=data) as inbox:
                 inbox.unwanted = True
                 item = await inbox.get(_PATIENCE)
             answer = parse(item.data) if item.note is Note.FINAL else {}
