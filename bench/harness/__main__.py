@@ -84,12 +84,8 @@ def _sweeps(
 
     The sweep of sessions comes last, for it leaves the most behind.
     """
-    most = {
-        target: max(row.measured.rate for row in rows if (row.path, row.name) == (target.path, target.name))
-        for target in targets
-    }
     say("half load")
-    half, added = sweep_half_load(targets, most, settings)
+    half, added = sweep_half_load(targets, rows, settings)
     memory = {name: usage([pid]).rss for name, pid in product.pids.items()}
     say("commands")
     commands = {f"thv {name}": seconds_of(product, settings, name) for name in ("version", "list")}

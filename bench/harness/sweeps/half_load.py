@@ -6,6 +6,7 @@ from functools import partial
 from bench.harness.load import Measured, measure
 from bench.harness.settings import Settings
 from bench.harness.sweeps.section import CONNECTIONS, Section, found, interleaved, wrong
+from bench.harness.table import Row
 from bench.harness.targets import toolhive
 from bench.harness.targets.base import HTTP_TO_HTTP, HTTP_TO_SSE, HTTP_TO_STDIO, Target
 
@@ -15,9 +16,14 @@ _PATHS = (HTTP_TO_HTTP, HTTP_TO_SSE, HTTP_TO_STDIO)
 
 
 def sweep_half_load(
-    targets: Sequence[Target], most: Mapping[Target, float], settings: Settings
+    targets: Sequence[Target], table: Sequence[Row], settings: Settings
 ) -> tuple[Section, Mapping[Target, float]]:
-    """Call at a fixed rate, half of ``most`` calls a second of ours, whatever the answers take.
+    """Call at a fixed rate, half of what ours bears over as many connections, whatever the answers take.
+
+    Parameters
+    ----------
+    table : sequence of Row
+        Tells what each target bears.
 
     Returns
     -------
@@ -30,7 +36,7 @@ def sweep_half_load(
     bad: list[str] = []
     for path in _PATHS:
         for ours in found(targets, path, toolhive.NAME):
-            rate = most[ours] / 2
+            rate = _most(ours, table) / 2
             others = found(targets, path, "direct", "nginx")
             seen = interleaved([*others, ours], settings.rounds, partial(_measure, rate=rate, settings=settings))
             direct = next((one for target, one in seen.items() if target.name.startswith("direct")), None)
@@ -49,6 +55,14 @@ def sweep_half_load(
         "stall is not measured as fewer calls."
     )
     return Section("Latency at half of the load", text, head, rows, (), bad), added
+
+
+def _most(target: Target, table: Sequence[Row]) -> float:
+    """Calls a second over the connections of this sweep, or over the most that were measured below them."""
+    rates = {
+        row.connections: row.measured.rate for row in table if (row.path, row.name) == (target.path, target.name)
+    }
+    return rates[max((count for count in rates if count <= CONNECTIONS), default=min(rates))]
 
 
 def _measure(target: Target, *, rate: float, settings: Settings) -> Measured:

@@ -18,7 +18,8 @@ STEPS: Sequence[tuple[str, Sequence[str]]] = (
     ("default chain", ()),
     ("tool filter", ("--tools", "answer")),
     ("header forward", ("--remote-forward-headers", "X-Bench=1")),
-    ("audit", ("--enable-audit",)),
+    ("list of origins", ("--allowed-origins", "https://bench.example")),
+    ("strict protocol validation", ("--strict-protocol-validation",)),
 )
 """What is switched on one after the other, each with all before it. A flag that this version refuses ends up in the
 report as missing; a new gate gets a line here."""

@@ -164,7 +164,7 @@ class SessionHost:
         outlet: Outlet,
         *,
         limit: int = 64 * 1024 * 1024,
-        most_unwritten: int = 8 * 1024 * 1024,
+        most_unwritten: int = 64 * 1024 * 1024,
         tick: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -44,10 +44,6 @@ _LONG_NUMBER = b"0" * 19
 ten times as long as all the rest of reading a large message."""
 
 
-_LONG_EXPONENTS = (b"0e000", b"0e+000")
-"""Without one of these, or a long number, no number is over what a float holds."""
-
-
 class Code(IntEnum):
     """Error codes that are answered here."""
 
@@ -122,7 +118,7 @@ def parse(data: bytes) -> Any:
         except orjson.JSONDecodeError:
             pass  # lone surrogates are refused by orjson, though JSON allows them
         else:
-            if data.count(b"[") + data.count(b"{") > _DEEPEST or any(each in shape for each in _LONG_EXPONENTS):
+            if _may_hold_long_exponent(shape) or data.count(b"[") + data.count(b"{") > _DEEPEST:
                 _check(value)
             return value
     try:
@@ -131,6 +127,11 @@ def parse(data: bytes) -> Any:
         raise ValueError(_TOO_DEEP) from error
     _check(value)
     return value
+
+
+def _may_hold_long_exponent(shape: bytes) -> bool:
+    """Whether a number may be over what a float holds, though it is not long."""
+    return b"0e" in shape and (b"0e000" in shape or b"0e+000" in shape)
 
 
 def _check(value: Any) -> None:

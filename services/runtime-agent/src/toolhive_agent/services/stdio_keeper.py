@@ -45,7 +45,7 @@ class KeeperSettings:
 
     longest_line: int = 64 * 1024 * 1024
     """Bytes."""
-    most_unwritten: int = 8 * 1024 * 1024
+    most_unwritten: int = 64 * 1024 * 1024
     """When more bytes wait for the server to read, what else is for it is refused."""
     session_ttl: float = 7200.0
     """Seconds after which a session that nobody uses ends, where its workload does not say another time."""
