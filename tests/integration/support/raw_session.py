@@ -48,6 +48,10 @@ class RawSession:
         self._url = url
         self.headers = headers
 
+    def through(self, url: str) -> "RawSession":
+        """The same session, at another address of its workload."""
+        return RawSession(self._client, url, self.headers)
+
     def post(self, message: Any) -> "httpx.Request":
         """A request that carries a message, or whatever is given."""
         return self._client.build_request("POST", self._url, json=message, headers=self.headers)
