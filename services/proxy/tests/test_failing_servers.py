@@ -137,3 +137,24 @@ async def test_a_server_without_a_length_ends_its_answer_by_closing(fleet: Fleet
         await proxy.until("old", 200)
         reply = await proxy.post("old", call("echo"))
     assert reply.content == b"{}"
+
+
+async def test_a_subscription_at_a_server_may_be_silent_for_as_long_as_it_likes(
+    fleet: Fleet, start_proxy: StartProxy
+) -> None:
+    proxy = await start_proxy(proxy_request_timeout=0.3)
+    changed = b'data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n'
+
+    async def silent_for_a_while(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: listening\n\n")
+        await asyncio.sleep(1.5)
+        writer.write(changed)
+
+    params = {"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}}
+    message = {"id": 1, "method": "subscriptions/listen", "params": params}
+    async with scripted(silent_for_a_while) as port:
+        await fleet.http("new", port)
+        await proxy.until("new", 200)
+        said = await proxy.post("new", message, mcp_protocol_version="2026-07-28", mcp_method=message["method"])
+    assert said.content == b": listening\n\n" + changed

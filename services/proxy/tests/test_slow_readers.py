@@ -81,3 +81,16 @@ async def test_what_waits_is_given_back_when_clients_leave(
         while list(books[0]):
             await asyncio.sleep(0.01)
     assert books[0].held == 0
+
+
+async def test_a_batch_goes_on_when_its_slow_client_reads_again(fleet: Fleet, proxy: Proxy) -> None:
+    await fleet.stdio("time")
+    await proxy.until("time", 200)
+    session = await proxy.open_session("time")
+    batch = [{"jsonrpc": "2.0", **call("large", request_id=number, size=400_000)} for number in range(20)]
+    headers = {"mcp-session-id": session, "accept": "text/event-stream, application/json"}
+    async with proxy.http.stream("POST", "/time/mcp", json=batch, headers=headers) as response:
+        await asyncio.sleep(1)  # while all of them wait for the client
+        async with asyncio.timeout(15):
+            size = sum([len(piece) async for piece in response.aiter_bytes()])
+    assert size > 20 * 400_000

@@ -15,6 +15,7 @@ from toolhive_common.testing.nats_server import NatsServer
 from toolhive_proxy.protocol.sse import SseParser
 
 from .conftest import Fleet, Proxy, StartProxy, call, eventually, initialize
+from .support.frame_server import ScriptedServer
 
 BOTH = "application/json, text/event-stream"
 
@@ -316,3 +317,21 @@ async def test_a_version_that_nobody_speaks_is_refused_whatever_the_method(fleet
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, -32022), method
     headers["mcp-protocol-version"] = "2025-11-25"
     assert (await proxy.http.delete("/time/mcp", headers=headers)).status_code == 204
+
+
+class LogsAtOnce(ScriptedServer):
+    """A server that logs before it answers the first request."""
+
+    def _answer(self, message: dict[str, Any]) -> None:
+        if message["method"] == "initialize":
+            self.say(method="notifications/message", params={"level": "info", "data": "starting"})
+        super()._answer(message)
+
+
+async def test_a_session_has_its_id_though_its_server_said_something_before(fleet: Fleet, proxy: Proxy) -> None:
+    await fleet.stdio("time", server=LogsAtOnce())
+    await proxy.until("time", 200)
+    opened = await proxy.post("time", initialize(), accept="application/json, text/event-stream")
+    assert b"starting" in opened.content
+    called = await proxy.post("time", call("echo", text="x"), mcp_session_id=opened.headers["mcp-session-id"])
+    assert called.status_code == 200

@@ -62,7 +62,7 @@ class HttpExchange:
         "_on_resume",
         "_sent",
         "_status",
-        "_waiter",
+        "_waiters",
         "_writer",
         "correlation_id",
         "request",
@@ -86,7 +86,8 @@ class HttpExchange:
         self._on_done: Callable[[int, int], None] | None = None
         self._status = _LEFT
         self._sent = 0
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiters: set[asyncio.Future[None]] = set()
+        """Of all that write to it, as the answers of a batch do at once."""
 
     @property
     def closed(self) -> bool:
@@ -171,11 +172,12 @@ class HttpExchange:
             raise ClientLeftError
         if not writer.full:
             return
-        self._waiter = asyncio.get_running_loop().create_future()
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
         try:
-            await self._waiter
+            await waiter
         finally:
-            self._waiter = None
+            self._waiters.discard(waiter)
         if self._writer is None:
             raise SlowClientError(writer.slow) if writer.slow else ClientLeftError
 
@@ -223,12 +225,13 @@ class HttpExchange:
     def _release(self) -> None:
         self._writer = None
         self._on_close = self._on_pause = self._on_resume = None
-        if self._waiter is not None:
+        if self._waiters:
             self._wake()
         if (done := self._on_done) is not None:
             self._on_done = None
             done(int(self._status), self._sent)
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)

@@ -143,7 +143,7 @@ class CallWriter:
         if item.code is not None:
             exchange.respond(failed_answer(item.code, data))
             return
-        headers = [(SESSION_ID, self._facts.session_id.encode())] if self._opened(data) else []
+        headers = [] if error_code_of(data) is not None else self._session()
         code = error_code_of(data) if self._facts.modern else None
         if code is not None and (status := status_of(code)) != HTTPStatus.OK:
             exchange.respond(json_answer(status, data, headers=headers))
@@ -153,13 +153,15 @@ class CallWriter:
         else:
             exchange.respond(json_answer(HTTPStatus.OK, data, headers=headers))
 
-    def _opened(self, data: bytes) -> bool:
-        return bool(self._facts.session_id) and error_code_of(data) is None
+    def _session(self) -> list[Header]:
+        """The id of the session that the call opens, if it opens one."""
+        return [(SESSION_ID, self._facts.session_id.encode())] if self._facts.session_id else []
 
     def _start(self) -> None:
         if self._exchange.started:
             return
-        self._exchange.start(HTTPStatus.OK, STREAM_HEAD)
+        # Before it is known whether the session opens: a server may say something else first, or take its time.
+        self._exchange.start(HTTPStatus.OK, [*STREAM_HEAD, *self._session()])
         self._exchange.write(self._priming())
 
     def _priming(self) -> bytes:

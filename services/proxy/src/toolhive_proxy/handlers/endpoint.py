@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from toolhive_common.schemas.runconfig import Transport
+from toolhive_proxy.decisions.endless import is_endless
 from toolhive_proxy.decisions.fronts import Front, front_of
 from toolhive_proxy.decisions.post_verdict import judge_body
 from toolhive_proxy.decisions.refusal import Refusal
@@ -180,7 +181,7 @@ class WorkloadEndpoints:
     def _serve(self, exchange: Exchange, context: RequestContext) -> Coroutine[Any, Any, None] | None:
         if context.route.transport is not Transport.STREAMABLE_HTTP:
             return self._serve_sessions(exchange, context)
-        if context.request.method != "GET":
+        if not is_endless(context.request.method, context.message):
             Forwarded(exchange, context, self._forwarding).go()
         elif self._stopping:
             exchange.respond(json_answer(503, b'{"error":"the proxy stops; try again"}'))

@@ -7,6 +7,7 @@ from toolhive_common.mcp.eras import MODERN_VERSIONS
 from toolhive_common.mcp.jsonrpc import Code
 from toolhive_common.mcp.port import Note, Verb
 from toolhive_common.schemas.runconfig import Transport
+from toolhive_proxy.decisions.endless import is_endless
 from toolhive_proxy.decisions.post_verdict import PostFacts, judge_post, judge_session_id, judge_version
 from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
 from toolhive_proxy.handlers.batches import write_batch
@@ -112,7 +113,7 @@ class SessionsFront:
         async with ask as inbox:
             exchange.on_close(inbox.leave)
             inbox.unwanted = verb is Verb.CALL_MODERN
-            inbox.endless = message.method == "subscriptions/listen"
+            inbox.endless = is_endless(context.request.method, message)
             call = CallFacts(
                 request_id=message.id,
                 name=self._sessions.name(context.route, inbox) if verb is Verb.CALL else "",

@@ -3,6 +3,7 @@
 from toolhive_common.observability.correlation import correlated
 from toolhive_common.schemas.events import EventType
 from toolhive_proxy.adapters.upstream_http import UpstreamHttp
+from toolhive_proxy.decisions.endless import is_endless
 from toolhive_proxy.decisions.fronts import server_path
 from toolhive_proxy.decisions.upstream_failure import failure_of, is_safe_to_repeat
 from toolhive_proxy.errors import UpstreamError
@@ -63,7 +64,7 @@ class Forwarding:
             correlation_id,
             body,
             safe=is_safe_to_repeat(request.method, message),
-            endless=request.method == "GET",
+            endless=is_endless(request.method, message),
         )
         return (self._remote if route.remote else self._http).send(origin, upstream, sink)
 
