@@ -15,7 +15,6 @@ from toolhive_proxy.decisions.routing_table import (
     Went,
     changes_between,
     lookup,
-    outlives,
 )
 from toolhive_proxy.decisions.session_keys import session_key
 from toolhive_proxy.decisions.upstream_failure import is_safe_to_repeat
@@ -78,15 +77,6 @@ def test_changes_are_told_once() -> None:
     assert changes_between({"time": down}, {"time": again}) == [Came(again)]
     assert [type(change) for change in changes_between({"time": first}, {"time": newer})] == [Went, Came]
     assert [type(change) for change in changes_between({"time": first}, {})] == [Went]
-
-
-def test_a_session_outlives_a_restart_and_not_a_replacement() -> None:
-    config = a_run_config()
-    assert outlives(config, a_route())
-    assert outlives(config, a_route(desired={"revision": 2}, revision=2))
-    assert outlives(config, Unavailable(a_route().key, "restarting", 1))
-    assert not outlives(config, Unknown("time"))
-    assert not outlives(a_run_config(image="uvx://another"), a_route())
 
 
 PING = a_message(id=1, method="ping")

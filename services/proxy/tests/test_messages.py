@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolhive_proxy.models.messages import Batch, Invalid, Kind, Message
-from toolhive_proxy.protocol.messages import ids_within, read_client, read_server
+from toolhive_proxy.protocol.messages import ids_within, read_client
 
 IDS = st.one_of(st.text(), st.integers(-(2**53), 2**53))
 VALUES = st.recursive(
@@ -48,19 +48,6 @@ def test_a_request_keeps_its_id_with_its_type(request_id: Any, method: str, para
     assert found.data is data
 
 
-@given(IDS)
-def test_a_token_is_found_in_the_request_and_in_its_progress(token: Any) -> None:
-    asked = read_client(
-        orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "x", "params": {"_meta": {"progressToken": token}}})
-    )
-    told = read_client(
-        orjson.dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token}})
-    )
-    assert isinstance(asked, Message)
-    assert isinstance(told, Message)
-    assert asked.own_token == told.told_token == token
-
-
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
@@ -89,28 +76,6 @@ def test_messages_are_of_three_kinds(data: bytes, kind: Kind) -> None:
 )
 def test_what_only_looks_like_a_message_is_invalid(data: bytes) -> None:
     assert isinstance(read_client(data), Invalid)
-
-
-@pytest.mark.parametrize(
-    ("data", "request_id"),
-    [
-        pytest.param(rb'{"jsonrpc":"2.0","id":1,"result":"\ud800"}', 1, id="half of a surrogate pair"),
-        pytest.param(b'{"jsonrpc":"2.0","id":1,"result":123456789012345678901234567890}', 1, id="a long number"),
-        pytest.param(b'{"jsonrpc":"2.0","id":123456789012345678901,"result":1}', 123456789012345678901, id="long id"),
-        pytest.param(b'{"id":"a","result":1}', "a", id="no version"),
-        pytest.param(b'{"jsonrpc":"2.0","id":1,"result":null,"error":{}}', 1, id="result and error"),
-    ],
-)
-def test_an_answer_that_the_agent_reads_is_read_here_too(data: bytes, request_id: Any) -> None:
-    assert read_server(data) == [Message(Kind.RESPONSE, "", request_id, None, data, is_error=b"error" in data)]
-
-
-def test_a_batch_of_a_server_is_its_messages() -> None:
-    batch = [{"id": 1, "result": {}}, {"method": "a"}, []]
-    kinds = [
-        found.kind if isinstance(found, Message) else found.is_json for found in read_server(orjson.dumps(batch))
-    ]
-    assert kinds == [Kind.RESPONSE, Kind.NOTIFICATION, True]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Settings of the proxy, from the environment."""
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -53,16 +52,6 @@ class Settings(BaseSettings):
     def ca_certificates(self) -> str:
         """What `ca_bundle` holds; empty for none."""
         return self.ca_bundle.read_text(encoding="utf-8").strip() if self.ca_bundle else ""
-
-    @property
-    def request_timeout(self) -> timedelta:
-        """`proxy_request_timeout` with its unit."""
-        return timedelta(seconds=self.proxy_request_timeout)
-
-    @property
-    def session_ttl(self) -> timedelta:
-        """`proxy_session_ttl` with its unit."""
-        return timedelta(seconds=self.proxy_session_ttl)
 
     @property
     def public_url(self) -> str:

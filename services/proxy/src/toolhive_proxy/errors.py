@@ -3,15 +3,12 @@
 ToolHiveError
   UpstreamError       an HTTP server failed; ``trouble`` says how
   LinkBrokenError     a session's way to its server is gone
-  IdInUseError        a client uses an id twice at once
-  StreamClosedError   a client's stream takes nothing more
   HttpRefusedError    a request breaks a rule of HTTP; ``status`` says which kind
   SlowClientError     a client does not read
   ClientLeftError     a client is gone
   AddressError        the address to listen on cannot be had
   RunConfigError      the file of a detached proxy's workload cannot be used
   ContainerGoneError  a detached proxy's container is not there, or not any more
-  SessionsFullError   a workload has as many sessions as it may
   ProviderError       an identity provider does not give what it is asked for
   BadSignatureError   a token was not signed by whom it says
 """
@@ -25,13 +22,10 @@ __all__ = [
     "ClientLeftError",
     "ContainerGoneError",
     "HttpRefusedError",
-    "IdInUseError",
     "LinkBrokenError",
     "ProviderError",
     "RunConfigError",
-    "SessionsFullError",
     "SlowClientError",
-    "StreamClosedError",
     "UpstreamError",
 ]
 
@@ -52,23 +46,6 @@ class LinkBrokenError(ToolHiveError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(ErrorCode.SERVER_NOT_READY, reason)
-
-
-class IdInUseError(ToolHiveError):
-    """A client gave two open calls of one session the same id."""
-
-    def __init__(self, request_id: object) -> None:
-        super().__init__(
-            ErrorCode.INVALID_REQUEST,
-            f"the id {request_id!r} is in use by a call of this session that is not answered yet; take another",
-        )
-
-
-class StreamClosedError(ToolHiveError):
-    """A client's stream takes nothing more: the client left, or was cut off."""
-
-    def __init__(self) -> None:
-        super().__init__(ErrorCode.INTERNAL, "the client's stream is closed")
 
 
 class AddressError(ToolHiveError):
@@ -115,17 +92,6 @@ class SlowClientError(ToolHiveError):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(ErrorCode.TIMEOUT, f"the client read nothing for {seconds:g} s")
-
-
-class SessionsFullError(ToolHiveError):
-    """A workload has as many sessions as it may, and all are in use."""
-
-    def __init__(self, workload: str, limit: int) -> None:
-        super().__init__(
-            ErrorCode.SERVER_NOT_READY,
-            f"the workload {workload!r} has {limit} open sessions, which is the limit; try again later, have clients "
-            "end sessions that they do not need, or raise TOOLHIVE_PROXY_MAX_SESSIONS",
-        )
 
 
 class ClientLeftError(ToolHiveError):

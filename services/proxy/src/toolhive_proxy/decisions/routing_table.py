@@ -11,7 +11,7 @@ from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import DesiredPhase, DesiredWorkload, ObservedPhase, ObservedWorkload
 from toolhive_proxy.models.routes import Lookup, Origin, Route, Target, Unavailable, Unknown
 
-__all__ = ["Came", "Change", "Reattached", "Went", "changes_between", "container_target", "lookup", "outlives"]
+__all__ = ["Came", "Change", "Reattached", "Went", "changes_between", "container_target", "lookup"]
 
 _MCP_PATH, _SSE_PATH = "/mcp", "/sse"
 """Where servers in containers speak MCP."""
@@ -173,18 +173,3 @@ def _changes_of(old: Lookup, new: Lookup) -> list[Change]:
             return [Came(new)]
         case _:
             return []
-
-
-def outlives(session_config: RunConfig, found: Lookup) -> bool:
-    """Whether a session goes on under a workload's present state.
-
-    It ends when the workload is gone, and when another server than it was opened with answers: its tools may be
-    others. A restart of the same server is no end.
-    """
-    match found:
-        case Unknown():
-            return False
-        case Unavailable():
-            return True
-        case Route():
-            return found.run_config == session_config

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from toolhive_common.mcp.jsonrpc import Id, is_id
+from toolhive_common.mcp.jsonrpc import Id
 
 __all__ = ["Batch", "Invalid", "Kind", "Message"]
 
@@ -38,16 +38,6 @@ class Message:
         found = self.params.get("_meta") if self.params else None
         return found if isinstance(found, dict) else {}
 
-    @property
-    def own_token(self) -> Id | None:
-        """The progress token that a request asks to be told progress under."""
-        return _token(self.meta.get("progressToken"))
-
-    @property
-    def told_token(self) -> Id | None:
-        """The progress token that a progress notification is about."""
-        return _token(self.params.get("progressToken")) if self.params else None
-
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -66,7 +56,3 @@ class Invalid:
     is_json: bool
     id: Id | None = None
     """The id that it has nevertheless."""
-
-
-def _token(value: object) -> Id | None:
-    return value if is_id(value) else None

@@ -1,19 +1,8 @@
-"""What a client's open stream is given."""
+"""What a client is told when there is no answer."""
 
 from dataclasses import dataclass
 
-__all__ = ["Failure", "Reply"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One JSON-RPC message of the server's."""
-
-    data: bytes
-    final: bool
-    """Whether it is the answer, after which nothing follows."""
-    is_error: bool = False
-    """Whether it is an answer that tells an error."""
+__all__ = ["Failure"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from toolhive_common.mcp import jsonrpc
 from toolhive_common.mcp.jsonrpc import Id, is_id
 from toolhive_proxy.models.messages import Batch, Invalid, Kind, Message
 
-__all__ = ["ids_within", "read_client", "read_server"]
+__all__ = ["ids_within", "read_client"]
 
 _ID_IN_TEXT = re.compile(rb'"id"\s*:\s*(-?\d{1,18}\b|"[^"\\]{0,200}")')
 _PLAIN_IDS = frozenset({int, str})
@@ -68,17 +68,6 @@ def _fault(value: dict[str, Any]) -> str:
     if not isinstance(value.get("params"), dict | None):
         return '"params" must be an object'
     return ""
-
-
-def read_server(data: bytes) -> list[Message | Invalid]:
-    """Say what a server sent: one message, or a batch of them. Servers are held to little: their clients wait."""
-    try:
-        value = jsonrpc.parse(data)
-    except ValueError as error:
-        return [Invalid(str(error), is_json=False)]
-    if isinstance(value, list):
-        return [_message(part, jsonrpc.encode(part)) for part in value]
-    return [_message(value, data)]
 
 
 def _message(value: Any, data: bytes) -> Message | Invalid:
