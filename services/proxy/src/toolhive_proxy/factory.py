@@ -1,11 +1,13 @@
 """Builds the proxy's parts from its settings, and joins them."""
 
 import getpass
+import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache, partial
 from itertools import count
 
 from toolhive_common import subjects
@@ -26,6 +28,7 @@ from toolhive_proxy.adapters.stdio_port import StdioPorts
 from toolhive_proxy.adapters.upstream_http import UpstreamHttp
 from toolhive_proxy.config import Settings
 from toolhive_proxy.decisions.places import path_of
+from toolhive_proxy.decisions.session_keys import seal_key
 from toolhive_proxy.middleware.chain import GateChains
 from toolhive_proxy.middleware.origin import OriginCheck
 from toolhive_proxy.middleware.parser import parse_body
@@ -269,12 +272,23 @@ def _gate_chains(
         return origin.gate(part.allowed_origins if isinstance(part, OriginPart) else ())
 
     gates = WorkloadGates(
-        GateSettings(time.time, _local_user(), settings.oidc_client_secret.get_secret_value()),
+        GateSettings(
+            time.time,
+            _local_user(),
+            cache(partial(_seal_key, settings)),
+            settings.oidc_client_secret.get_secret_value(),
+        ),
         {PartName.ORIGIN: check_origin, PartName.PARSER: lambda _route, _part: parse_body},
         endpoint_of=endpoint_of,
         count_of=lambda route: metrics.of(route.key.name).count_token,
     )
     return GateChains(gates.of)
+
+
+def _seal_key(settings: Settings) -> bytes:
+    """Make the key of seals: the same in all proxies that share NATS, and one of its own for a proxy without."""
+    password = settings.nats_password.get_secret_value()
+    return seal_key(password) if password else secrets.token_bytes(32)
 
 
 def _local_user() -> str:

@@ -39,6 +39,8 @@ class RequestContext:
     """What of the path came after the workload's name, percent-encoded; kept for remote servers only."""
     rewrites: list[ResultRewrite] = field(default_factory=list)
     """Done, in this order, to the result before the client gets it."""
+    seal: Callable[[tuple[Header, ...]], tuple[Header, ...]] | None = None
+    """Done to the headers of a server's answer: its session is of use to this caller only."""
 
 
 Gate = Callable[[RequestContext], Response | Awaitable[Response | None] | None]
