@@ -24,6 +24,7 @@ from toolhive_common.origin import OriginRule
 from toolhive_common.remote import public_path
 from toolhive_common.schemas.runconfig import StdioProcess
 from toolhive_common.schemas.state import DesiredWorkload, ObservedWorkload, SyncMarker
+from toolhive_proxy.adapters.own_links import read_links
 from toolhive_proxy.adapters.stdio_port import StdioPorts
 from toolhive_proxy.adapters.upstream_http import UpstreamHttp
 from toolhive_proxy.config import Settings
@@ -38,6 +39,7 @@ from toolhive_proxy.models.gates import Gate
 from toolhive_proxy.models.routes import Route, Workloads
 from toolhive_proxy.models.upstream import UpstreamLimits
 from toolhive_proxy.services.directory import Directory
+from toolhive_proxy.services.doorkeeper import Doorkeeper
 from toolhive_proxy.services.event_teller import EventSink, EventTeller
 from toolhive_proxy.services.forwarding import Forwarding
 from toolhive_proxy.services.inbox import Inboxes, InboxLimits
@@ -100,6 +102,7 @@ class Parts:
     runner: GateRunner
     tasks: Tasks
     metrics: Metrics
+    doorkeeper: Doorkeeper
     endpoint_of: Callable[[Route], str]
     """URL that a workload's clients are told."""
     http: UpstreamHttp
@@ -220,6 +223,7 @@ def _parts(
         runner=GateRunner(tasks),
         tasks=tasks,
         metrics=base.metrics,
+        doorkeeper=Doorkeeper(settings.neighbours, read_links),
         endpoint_of=endpoint_of,
         http=base.http,
         checks=checks,

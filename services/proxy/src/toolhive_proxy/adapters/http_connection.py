@@ -91,6 +91,9 @@ class HttpConnection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=self._limits.high_water)
         peer = transport.get_extra_info("peername")
         self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        if not self._server.admits(self._peer):
+            self.break_off()
+            return
         self.deadline = self._server.now + self._limits.head_timeout
         if not self._server.enter(self):
             self._refuse(503, "this proxy has as many connections as it may; try again in a moment")
