@@ -103,11 +103,12 @@ class ContainerGoneError(ToolHiveError):
 
 
 class HttpRefusedError(ToolHiveError):
-    """A request breaks a rule of HTTP, or is over a limit."""
+    """A request breaks a rule of HTTP, or is over a limit. ``retry_after`` = seconds until it may be under it."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, retry_after: int | None = None) -> None:
         super().__init__(ErrorCode.INVALID_REQUEST, message)
         self.status = status
+        self.retry_after = retry_after
 
 
 class SlowClientError(ToolHiveError):

@@ -42,6 +42,8 @@ class HttpServer:
         self.now = 0.0
         """The loop's time at the sweeper's next round: a deadline counted from it is never early."""
         self.stopping = False
+        self.bodies = 0
+        """Bytes of all bodies that are not whole yet."""
         self._connections: set[HttpConnection] = set()
         self._servers: list[asyncio.Server] = []
         self._empty = asyncio.Event()
