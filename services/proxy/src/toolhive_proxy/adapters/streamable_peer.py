@@ -27,6 +27,8 @@ _OK = 200
 _ACCEPTED = 202
 _BAD = 400
 _NOT_FOUND = 404
+_HAS_NO_STREAM = frozenset({_NOT_FOUND, 405})
+"""Answers of a server that has no stream to follow, or no session any more; all others may be so for a while only."""
 _PAUSE = 1.0
 """Least seconds before a stream that the server closed is asked for again; the server may say more."""
 _MOST_PAUSE = 30.0
@@ -237,10 +239,13 @@ class StreamablePeer:
             headers = [(LAST_EVENT_ID, last.encode())] if last else []
             try:
                 async with self._http.request(self._origin, self._request("GET", b"", headers)) as response:
-                    if response.status != _OK:
+                    if response.status in _HAS_NO_STREAM:
                         return
-                    found, told = await self._follow(response, None)
-                    last = found or last
+                    if response.status == _OK:
+                        found, told = await self._follow(response, None)
+                        last = found or last
+                    else:
+                        _log.info("a server refused a stream", status=response.status)
             except LinkBrokenError as error:
                 await self._said.put(error)
                 return
