@@ -11,6 +11,7 @@ ToolHiveError
   AddressError        the address to listen on cannot be had
   RunConfigError      the file of a detached proxy's workload cannot be used
   ContainerGoneError  a detached proxy's container is not there, or not any more
+  StaleRouteError     a workload changed while a request for it waited
   SessionsFullError   a workload has as many sessions as it may
   ProviderError       an identity provider does not give what it is asked for
   BadSignatureError   a token was not signed by whom it says
@@ -31,6 +32,7 @@ __all__ = [
     "RunConfigError",
     "SessionsFullError",
     "SlowClientError",
+    "StaleRouteError",
     "StreamClosedError",
     "UpstreamError",
 ]
@@ -116,6 +118,15 @@ class SlowClientError(ToolHiveError):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(ErrorCode.TIMEOUT, f"the client read nothing for {seconds:g} s")
+
+
+class StaleRouteError(ToolHiveError):
+    """A workload was changed, or removed, while a request for it waited."""
+
+    def __init__(self, workload: str) -> None:
+        super().__init__(
+            ErrorCode.SERVER_NOT_READY, f"the workload {workload!r} was changed while this request waited; call again"
+        )
 
 
 class SessionsFullError(ToolHiveError):

@@ -133,12 +133,12 @@ def build(settings: Settings, bus: Bus) -> tuple[Parts, RouteKeeper]:
     stdio = StdioPorts(
         bus, edge, max_message=settings.proxy_max_message, take=base.inboxes.deliver, on_undeliverable=undeliverable
     )
-    ports = Ports(stdio, base.inboxes, lambda route: _connected(settings, base, route))
     directory = Directory(
         Bucket(bus, subjects.DESIRED_BUCKET, DesiredWorkload),
         Bucket(bus, subjects.OBSERVED_BUCKET, ObservedWorkload),
         Bucket(bus, subjects.DESIRED_BUCKET, SyncMarker),
     )
+    ports = Ports(stdio, base.inboxes, lambda route: _connected(settings, base, route), directory.find)
 
     def endpoint_of(route: Route) -> str:
         return settings.public_url + path_of(route.key.name, public_path(route.run_config))
@@ -171,7 +171,7 @@ def build_detached(settings: Settings, directory: SingleDirectory, sink: EventSi
         )
         return _local(settings, base, route, policy, launcher)
 
-    ports = Ports(None, base.inboxes, make_local)
+    ports = Ports(None, base.inboxes, make_local, directory.find)
     return _parts(
         settings, base, ports, directory, lambda route: settings.public_url + public_path(route.run_config), {}
     )
