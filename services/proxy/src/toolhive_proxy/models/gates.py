@@ -31,7 +31,7 @@ class RequestContext:
     request: Request
     route: Route
     headers: list[Header]
-    """What goes on to the server: the client's headers at first."""
+    """What goes on to the server: the client's headers at first, without those that its ``Connection`` names."""
     message: Message | Batch | None = None
     """The body, once it was parsed; ``None`` for a request without one. It is never parsed again."""
     identity: Identity | None = None
