@@ -16,6 +16,7 @@ from toolhive_common.middleware.parts import (
     UnsupportedPartsError,
 )
 from toolhive_common.middleware.plan import plan_middleware, unsupported_middleware
+from toolhive_common.origin import OriginRule, refuse_origin
 from toolhive_common.schemas.oidc import OidcConfig
 from toolhive_common.schemas.runconfig import RunConfig
 from toolhive_common.testing.factories import a_run_config
@@ -204,3 +205,14 @@ def test_the_introspection_of_other_kinds_is_refused_by_name() -> None:
 def test_secrets_stand_in_no_representation() -> None:
     oidc = OidcConfig(issuer="https://i", client_secret="hunter2")
     assert "hunter2" not in repr((oidc, HeaderForwarding((("x", "hunter2"),)), Authentication(oidc)))
+
+
+@pytest.mark.parametrize("in_a_chain", [False, True])
+def test_origins_are_allowed_as_browsers_write_them_however_they_are_spelled(*, in_a_chain: bool) -> None:
+    origins = ["https://App.Example.com"]
+    link = {"type": "origin", "parameters": {"allowed_origins": origins}}
+    changes: dict[str, Any] = {"middleware_configs": [link]} if in_a_chain else {"allowed_origins": origins}
+    plan = plan_middleware(config_with(**changes))
+    [check] = [part for part in plan if isinstance(part, OriginCheck)]
+    rule = OriginRule.for_public_url("http://127.0.0.1:8081")
+    assert refuse_origin(rule, "https://app.example.com", also=check.allowed_origins) == ""

@@ -20,6 +20,8 @@ def test_a_remote_url_is_taken_apart() -> None:
     assert found.shown == "https://example.com/v2/mcp"
     assert parse_remote_url("http://[::1]:8080/").origin == "http://[::1]:8080"
     assert parse_remote_url("http://x/").path == ""
+    for host in ("mcp_server-1", "example.com.", "127.0.0.1", "xn--bcher-kva.example", "a" * 63 + ".example"):
+        assert parse_remote_url(f"http://{host}/").host == host
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,14 @@ def test_a_remote_url_is_taken_apart() -> None:
         "https://user@x/",
         "https://:key@x/",
         "https://[::1",
+        "https://[::g]/",
+        "https://a..b/mcp",
+        "https://.a/",
+        "https://-a.example/",
+        "https://a-.example/",
+        "https://a%2eb/",
+        "https://" + "a" * 64 + ".example/",
+        "https://" + "a." * 127 + "example/",
         "https://x/" + "a" * 3000,
     ],
 )

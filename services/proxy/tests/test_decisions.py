@@ -16,7 +16,7 @@ from toolhive_proxy.decisions.routing_table import (
     changes_between,
     lookup,
 )
-from toolhive_proxy.decisions.session_keys import session_key
+from toolhive_proxy.decisions.session_keys import opened, owner_of, seal_key, sealed, session_key
 from toolhive_proxy.decisions.upstream_failure import is_safe_to_repeat
 from toolhive_proxy.models.gates import Identity
 from toolhive_proxy.models.messages import Message
@@ -167,3 +167,37 @@ def test_a_session_id_of_another_caller_names_another_session() -> None:
     assert len(set(keys)) == 4
     assert {key[:8] for key in keys} == {session[:8]}, "events tell the first eight characters"
     assert session_key("", callers[-1]) == ""
+
+
+def test_a_sealed_session_id_is_of_use_to_its_owner_at_its_workload_and_under_its_key_only() -> None:
+    anna, ben = (Identity(sub, {"iss": "https://id.example", "sub": sub}) for sub in ("anna", "ben"))
+    owner, key = owner_of("time", anna), seal_key("of the stack")
+    told = sealed(b"0123.456", owner, key)
+    assert told.startswith(b"0123.456.")
+    assert told.isascii()
+    assert len(told) == 8 + 33
+    assert opened(told, owner, key) == b"0123.456"
+    assert opened(told, owner_of("time", ben), key) is None
+    assert opened(told, owner_of("web", anna), key) is None
+    assert opened(told, owner, seal_key("of another stack")) is None
+    for forged in (
+        b"",
+        b"0123.456",
+        told[:-1],
+        told + b"a",
+        b"x" + told,
+        told[8:],
+        told[-32:],
+        told.replace(b".", b"-"),
+    ):
+        assert opened(forged, owner, key) is None
+    assert (
+        len({owner_of("t", Identity(sub, {"iss": iss})) for iss, sub in (("a", "b"), ("a\0b", ""), ("", "a\0b"))})
+        == 3
+    )
+
+
+@pytest.mark.parametrize("caller", [None, Identity("root")])
+def test_without_authentication_session_ids_stay_as_they_are(caller: Identity | None) -> None:
+    assert sealed(b"id", owner_of("time", caller), b"key") == b"id"
+    assert opened(b"id", owner_of("time", caller), b"key") == b"id"

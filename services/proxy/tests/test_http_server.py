@@ -454,3 +454,60 @@ async def test_a_stop_cuts_off_what_takes_longer_than_its_grace() -> None:
         await served.get()
         async with asyncio.timeout(5):
             await run.server.stop(0.1)
+
+
+POST = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
+
+
+async def test_all_bodies_that_are_not_whole_have_one_bound_and_a_request_above_it_is_put_off() -> None:
+    async with running(bodies=1000) as run:
+        first, second = await run.connect(), await run.connect()
+        first.send(POST % 900 + b"a" * 800)
+        await until(lambda: run.server.bodies == 800)
+        second.send(POST % 900 + b"b" * 300)
+        status, head, body = await second.answer()
+        assert status == 503
+        assert b"retry-after: 2\r\n" in head
+        assert b"try again" in body
+        third = await run.connect()
+        third.send(CHUNKED + b"fa\r\n" + b"c" * 250)
+        assert (await third.answer())[0] == 503
+        whole = await run.connect()
+        whole.send(POST % 900 + b"d" * 900)
+        assert (await whole.answer())[0] == 200, "one that is whole at once waits for nothing"
+        first.send(b"a" * 100)
+        assert (await first.answer())[0] == 200
+        await until(lambda: run.server.bodies == 0)
+
+
+@pytest.mark.parametrize("ends", ["leaves", "is too slow", "breaks a rule"])
+async def test_a_body_that_never_becomes_whole_gives_its_room_back(ends: str) -> None:
+    async with running(body_timeout=0.1 if ends == "is too slow" else 10, linger=0.1) as run:
+        client = await run.connect()
+        client.send(CHUNKED + b"5\r\nhello\r\n")
+        await until(lambda: run.server.bodies == 5)
+        if ends == "leaves":
+            client.writer.close()
+        elif ends == "breaks a rule":
+            client.send(b"no number\r\n")
+        await until(lambda: run.server.bodies == 0)
+
+
+async def test_a_body_that_comes_in_drops_is_cut_off_and_one_that_comes_at_its_rate_is_not() -> None:
+    async with running(body_timeout=0.3, body_rate=1000) as run:
+        slow, fair = await run.connect(), await run.connect()
+        slow.send(POST % 1000)
+        fair.send(POST % 1000)
+        for _ in range(10):
+            await asyncio.sleep(0.1)
+            slow.send(b"a")
+            fair.send(b"a" * 100)
+        assert (await fair.answer())[0] == 200
+        status, _, body = await slow.answer()
+        assert (status, b"bytes a second" in body) == (408, True)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():  # the server tells nobody
+            await asyncio.sleep(0.01)

@@ -111,6 +111,8 @@ class Post(RuleBasedStateMachine):
     def memory_is_bounded(self) -> None:
         largest = 150
         assert all(inbox.size <= LIMITS.size + 2 * largest for inbox in self.book)
+        # Over the total each may have a quarter of the share that it had when it was filled: the harmonic series.
+        assert self.book.held <= LIMITS.total * 2 + largest
 
     def teardown(self) -> None:
         for inbox in self.book:

@@ -99,3 +99,25 @@ async def test_one_reader_may_not_take_what_all_share() -> None:
     book.deliver(FromBroker(Note.MESSAGE, slow.number, b"x" * 50))
     assert slow.cut_off
     assert not other.cut_off
+
+
+@pytest.mark.parametrize("note", [Note.MESSAGE, Note.FINAL])
+def test_all_inboxes_together_hold_little_more_than_their_total_however_large_single_messages_are(note: Note) -> None:
+    book = Inboxes(InboxLimits(size=1000, total=4000))
+    opened = [book.open(KEY) for _ in range(50)]
+    for inbox in opened:
+        book.deliver(FromBroker(note, inbox.number, b"x" * 2000))
+    assert book.held <= 4000
+    assert [inbox.cut_off for inbox in opened] == [False] * 2 + [True] * 48
+
+
+async def test_a_full_inbox_is_spared_when_others_make_the_room_in_time() -> None:
+    book = Inboxes(InboxLimits(size=1000, total=1000, patience=0.05))
+    first, second = book.open(KEY), book.open(KEY)
+    book.deliver(FromBroker(Note.MESSAGE, first.number, b"x" * 800))
+    waiting = book.deliver_waiting(FromBroker(Note.MESSAGE, second.number, b"x" * 800))
+    assert waiting is not None
+    book.close(first)
+    await waiting
+    assert not second.cut_off
+    assert (await second.get(1)).data == b"x" * 800

@@ -27,7 +27,7 @@ from toolhive_proxy.services.single_directory import SingleDirectory
 from .conftest import Fleet, Proxy, StartProxy, call, free_port, initialize
 from .support.frame_server import FrameServer
 from .support.oidc import NodeProvider, installed_providers
-from .support.recording_server import Asked, RecordingServer
+from .support.recording_server import Asked, RecordingServer, echo
 
 pytestmark = pytest.mark.wire
 
@@ -111,6 +111,74 @@ async def test_a_session_is_of_use_only_to_the_caller_who_opened_it(
         assert (await proxy.http.request(method, "/time/mcp", headers=headers)).status_code == 404
     called = await proxy.post("time", call("echo", text="hello"), authorization=f"Bearer {renewed}", **session)
     assert "hello" in called.text
+
+
+_SERVERS_ID = "id-of-the-server"
+
+
+def with_session(asked: Asked) -> tuple[int, dict[str, str], bytes]:
+    """Answer as a server that keeps sessions, and names them in all answers, as the Python SDK does."""
+    status, headers, body = echo(asked)
+    return status, headers | {"mcp-session-id": _SERVERS_ID}, body
+
+
+@pytest.mark.parametrize("remote", [False, True])
+async def test_a_session_that_its_server_keeps_is_of_use_only_to_who_opened_it_through_any_proxy(
+    fleet: Fleet, start_proxy: StartProxy, provider: NodeProvider, *, remote: bool
+) -> None:
+    first, second = await start_proxy(), await start_proxy()
+    async with RecordingServer(with_session) as server:
+        where = {"image": "", "remote_url": f"http://localhost:{server.port}/mcp"} if remote else {}
+        await http(fleet, "web", server.port, **where, **oidc_of(provider))
+        await first.until("web", 200)
+        await second.until("web", 200)
+        anna, renewed, ben = [
+            f"Bearer {await provider.tell('token', payload={'sub': sub, 'scope': scope})}"
+            for sub, scope in (("anna", "a"), ("anna", "b"), ("ben", "a"))
+        ]
+        opened = await first.post("web", initialize(), authorization=anna)
+        session = opened.headers["mcp-session-id"]
+        assert session.startswith(f"{_SERVERS_ID}.")
+
+        called = await second.post("web", LIST, authorization=renewed, mcp_session_id=session)
+        assert called.headers["mcp-session-id"] == session, "an id that is told again stays the same"
+        assert server.asked[-1].headers["mcp-session-id"] == _SERVERS_ID
+
+        before = len(server.asked)
+        for proxy in (first, second):
+            refused = await proxy.post("web", LIST, authorization=ben, mcp_session_id=session)
+            assert (refused.status_code, refused.json()["id"]) == (404, LIST["id"])
+            assert (await proxy.post("web", LIST, authorization=ben, mcp_session_id=_SERVERS_ID)).status_code == 404
+            for method in ("GET", "DELETE"):
+                headers = {"authorization": ben, "mcp-session-id": session}
+                assert (await proxy.http.request(method, "/web/mcp", headers=headers)).status_code == 404
+        assert len(server.asked) == before
+
+        await first.http.post("/web/mcp", json=LIST, headers={"authorization": ben, "mcp_session_id": _SERVERS_ID})
+        assert "mcp_session_id" not in server.asked[-1].headers, "some servers take it for the other"
+        ended = await second.http.delete("/web/mcp", headers={"authorization": anna, "mcp-session-id": session})
+        assert ended.status_code == 405, "the server was asked"
+        assert server.asked[-1].headers["mcp-session-id"] == _SERVERS_ID
+
+
+async def test_without_authentication_a_servers_session_id_is_passed_on_as_it_is(fleet: Fleet, proxy: Proxy) -> None:
+    async with RecordingServer(with_session) as server:
+        await http(fleet, "web", server.port)
+        await proxy.until("web", 200)
+        assert (await proxy.post("web", initialize())).headers["mcp-session-id"] == _SERVERS_ID
+        assert (await proxy.post("web", LIST, mcp_session_id="any")).status_code == 200
+        assert server.asked[-1].headers["mcp-session-id"] == "any"
+
+
+async def test_the_era_without_sessions_passes_over_an_id_that_is_somebody_elses(
+    fleet: Fleet, proxy: Proxy, provider: NodeProvider
+) -> None:
+    async with RecordingServer() as server:
+        await http(fleet, "web", server.port, **oidc_of(provider))
+        await proxy.until("web", 200)
+        headers = {"authorization": f"Bearer {await provider.tell('token')}", "mcp_protocol_version": "2026-07-28"}
+        assert (await proxy.post("web", LIST, mcp_session_id=_SERVERS_ID, **headers)).status_code == 200
+        assert "mcp-session-id" not in server.asked[-1].headers
 
 
 async def test_a_stranger_is_told_nothing_but_that_it_is_one(

@@ -57,7 +57,7 @@ class Door:
             self.outcomes[outcome] += 1
 
         gates = WorkloadGates(
-            GateSettings(lambda: time.time() + self.late, "somebody", "a-secret-of-the-test"),
+            GateSettings(lambda: time.time() + self.late, "somebody", bytes, "a-secret-of-the-test"),
             {},
             endpoint_of=lambda _route: ENDPOINT,
             count_of=lambda _route: count,

@@ -24,6 +24,20 @@ async def remote(fleet: Fleet, url: str, name: str = "far", **changes: Any) -> N
     await fleet.observe(name)
 
 
+async def test_a_client_takes_away_no_header_that_the_workload_sets(fleet: Fleet, proxy: Proxy) -> None:
+    async with RecordingServer() as server:
+        sets = {"add_plaintext_headers": {"X-Tenant": "restricted"}}
+        await remote(fleet, f"http://localhost:{server.port}/mcp", header_forward=sets)
+        await proxy.until("far", 200)
+        for connection in ("keep-alive", "keep-alive, X-Tenant", "x-tenant,x-own"):
+            headers = {"connection": connection, "x-tenant": "another", "x-own": "1"}
+            answer = await proxy.http.post("/far/mcp", json={"jsonrpc": "2.0", **LIST}, headers=headers)
+            assert answer.status_code == 200
+            got = server.asked[-1].headers
+            assert (got["x-tenant"], "x-own" in got) == ("restricted", "x-own" not in connection)
+            assert "connection" not in got
+
+
 async def test_a_remote_server_is_reached_over_tls_with_an_authority_of_our_own(
     fleet: Fleet, start_proxy: StartProxy, tmp_path: Path
 ) -> None:

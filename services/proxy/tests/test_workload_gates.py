@@ -31,7 +31,7 @@ def route_with(**changes: Any) -> Route:
 
 def gates_of(route: Route, **makers: Any) -> tuple[tuple[PartName, Gate], ...]:
     found = {PartName(name.replace("_", "-")): maker for name, maker in makers.items()}
-    settings = GateSettings(lambda: 0.0, "ada", "hunter2")
+    settings = GateSettings(lambda: 0.0, "ada", bytes, "hunter2")
     assert "hunter2" not in repr(settings)
     return WorkloadGates(
         settings, found, endpoint_of=lambda _route: "http://h/time/mcp", count_of=lambda _route: lambda _outcome: None

@@ -66,7 +66,7 @@ def refuse_origin(rule: OriginRule, origin: str, *, also: Collection[str] = ()) 
     origin
         Empty when absent, as with everything that is no browser.
     also
-        Origins allowed for what is called. A list replaces the rule's own.
+        Origins allowed for what is called, in lower case. A list replaces the rule's own.
     """
     allowed = frozenset(also) or rule.origins
     if not origin or allowed is None or origin.lower() in allowed or _page_host(origin) in rule.pages_of:

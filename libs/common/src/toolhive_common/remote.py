@@ -1,5 +1,6 @@
 """Servers that run elsewhere: what their URL says, and where clients of the proxy find them."""
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ __all__ = ["InvalidRemoteUrlError", "RemoteAddress", "parse_remote_url", "public
 
 _LONGEST = 2048
 _PLAIN = re.compile(r"[\x21-\x7e]+")
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_LONGEST_HOST = 253
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MCP, _SSE = "/mcp", "/sse"
 _TAKEN = frozenset({"/health", "/messages"})
@@ -76,6 +79,8 @@ def parse_remote_url(url: str) -> RemoteAddress:
         raise InvalidRemoteUrlError("begins with neither http:// nor https://")
     if not parts.hostname:
         raise InvalidRemoteUrlError("names no host")
+    if not _is_host(parts.hostname):
+        raise InvalidRemoteUrlError("names a host that cannot be looked up")
     if port == 0:
         raise InvalidRemoteUrlError("names port 0")
     if "@" in parts.netloc:
@@ -87,6 +92,17 @@ def parse_remote_url(url: str) -> RemoteAddress:
         path="" if parts.path == "/" else parts.path,
         query=parts.query,
     )
+
+
+def _is_host(name: str) -> bool:
+    """Whether a name, or an address, can be looked up (RFC 1123, and underscores, which containers' names have)."""
+    if ":" in name:
+        try:
+            return ipaddress.IPv6Address(name).version == 6  # noqa: PLR2004  # IPv6
+        except ValueError:
+            return False
+    labels = name.removesuffix(".").split(".")
+    return len(name) <= _LONGEST_HOST and all(_LABEL.fullmatch(label) for label in labels)
 
 
 def public_path(run_config: RunConfig) -> str:

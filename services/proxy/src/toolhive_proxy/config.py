@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from toolhive_proxy.decisions.neighbours import parse_networks
+from toolhive_proxy.models.links import Network
 
 __all__ = ["Settings"]
 
@@ -43,6 +46,9 @@ class Settings(BaseSettings):
     """Sessions of one workload that are open at once."""
     proxy_metrics_port: int = Field(default=9464, ge=0, le=65535)
     """Where Prometheus finds ``/metrics``; 0 = nowhere."""
+    proxy_neighbours: str = "*"
+    """Networks (``172.18.0.0/16``, with commas between several) of this machine, or container, whose hosts may call;
+    ``*`` = all. Whoever comes through the gateway of a network, as a published port does, is no neighbour."""
     ca_bundle: Path | None = None
     """Certificate authorities that remote servers may have besides those the system knows. May be empty."""
     oidc_client_secret: SecretStr = SecretStr("")
@@ -52,6 +58,17 @@ class Settings(BaseSettings):
     def ca_certificates(self) -> str:
         """What `ca_bundle` holds; empty for none."""
         return self.ca_bundle.read_text(encoding="utf-8").strip() if self.ca_bundle else ""
+
+    @field_validator("proxy_neighbours")
+    @classmethod
+    def _check_neighbours(cls, value: str) -> str:
+        parse_networks(value)
+        return value
+
+    @property
+    def neighbours(self) -> tuple[Network, ...]:
+        """`proxy_neighbours`, read."""
+        return parse_networks(self.proxy_neighbours)
 
     @property
     def public_url(self) -> str:

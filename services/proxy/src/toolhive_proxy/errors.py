@@ -9,6 +9,7 @@ ToolHiveError
   AddressError        the address to listen on cannot be had
   RunConfigError      the file of a detached proxy's workload cannot be used
   ContainerGoneError  a detached proxy's container is not there, or not any more
+  StaleRouteError     a workload changed while a request for it waited
   ProviderError       an identity provider does not give what it is asked for
   BadSignatureError   a token was not signed by whom it says
 """
@@ -26,6 +27,7 @@ __all__ = [
     "ProviderError",
     "RunConfigError",
     "SlowClientError",
+    "StaleRouteError",
     "UpstreamError",
 ]
 
@@ -80,11 +82,12 @@ class ContainerGoneError(ToolHiveError):
 
 
 class HttpRefusedError(ToolHiveError):
-    """A request breaks a rule of HTTP, or is over a limit."""
+    """A request breaks a rule of HTTP, or is over a limit. ``retry_after`` = seconds until it may be under it."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, retry_after: int | None = None) -> None:
         super().__init__(ErrorCode.INVALID_REQUEST, message)
         self.status = status
+        self.retry_after = retry_after
 
 
 class SlowClientError(ToolHiveError):
@@ -92,6 +95,15 @@ class SlowClientError(ToolHiveError):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(ErrorCode.TIMEOUT, f"the client read nothing for {seconds:g} s")
+
+
+class StaleRouteError(ToolHiveError):
+    """A workload was changed, or removed, while a request for it waited."""
+
+    def __init__(self, workload: str) -> None:
+        super().__init__(
+            ErrorCode.SERVER_NOT_READY, f"the workload {workload!r} was changed while this request waited; call again"
+        )
 
 
 class ClientLeftError(ToolHiveError):

@@ -1,11 +1,13 @@
 """Builds the proxy's parts from its settings, and joins them."""
 
 import getpass
+import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache, partial
 from itertools import count
 
 from toolhive_common import subjects
@@ -22,10 +24,12 @@ from toolhive_common.origin import OriginRule
 from toolhive_common.remote import public_path
 from toolhive_common.schemas.runconfig import StdioProcess
 from toolhive_common.schemas.state import DesiredWorkload, ObservedWorkload, SyncMarker
+from toolhive_proxy.adapters.own_links import read_links
 from toolhive_proxy.adapters.stdio_port import StdioPorts
 from toolhive_proxy.adapters.upstream_http import UpstreamHttp
 from toolhive_proxy.config import Settings
 from toolhive_proxy.decisions.places import path_of
+from toolhive_proxy.decisions.session_keys import seal_key
 from toolhive_proxy.middleware.chain import GateChains
 from toolhive_proxy.middleware.origin import OriginCheck
 from toolhive_proxy.middleware.parser import parse_body
@@ -35,6 +39,7 @@ from toolhive_proxy.models.gates import Gate
 from toolhive_proxy.models.routes import Route, Workloads
 from toolhive_proxy.models.upstream import UpstreamLimits
 from toolhive_proxy.services.directory import Directory
+from toolhive_proxy.services.doorkeeper import Doorkeeper
 from toolhive_proxy.services.event_teller import EventSink, EventTeller
 from toolhive_proxy.services.forwarding import Forwarding
 from toolhive_proxy.services.inbox import Inboxes, InboxLimits
@@ -97,6 +102,7 @@ class Parts:
     runner: GateRunner
     tasks: Tasks
     metrics: Metrics
+    doorkeeper: Doorkeeper
     endpoint_of: Callable[[Route], str]
     """URL that a workload's clients are told."""
     http: UpstreamHttp
@@ -127,12 +133,12 @@ def build(settings: Settings, bus: Bus) -> tuple[Parts, RouteKeeper]:
     stdio = StdioPorts(
         bus, edge, max_message=settings.proxy_max_message, take=base.inboxes.deliver, on_undeliverable=undeliverable
     )
-    ports = Ports(stdio, base.inboxes, lambda route: _connected(settings, base, route))
     directory = Directory(
         Bucket(bus, subjects.DESIRED_BUCKET, DesiredWorkload),
         Bucket(bus, subjects.OBSERVED_BUCKET, ObservedWorkload),
         Bucket(bus, subjects.DESIRED_BUCKET, SyncMarker),
     )
+    ports = Ports(stdio, base.inboxes, lambda route: _connected(settings, base, route), directory.find)
 
     def endpoint_of(route: Route) -> str:
         return settings.public_url + path_of(route.key.name, public_path(route.run_config))
@@ -165,7 +171,7 @@ def build_detached(settings: Settings, directory: SingleDirectory, sink: EventSi
         )
         return _local(settings, base, route, policy, launcher)
 
-    ports = Ports(None, base.inboxes, make_local)
+    ports = Ports(None, base.inboxes, make_local, directory.find)
     return _parts(
         settings, base, ports, directory, lambda route: settings.public_url + public_path(route.run_config), {}
     )
@@ -217,6 +223,7 @@ def _parts(
         runner=GateRunner(tasks),
         tasks=tasks,
         metrics=base.metrics,
+        doorkeeper=Doorkeeper(settings.neighbours, read_links),
         endpoint_of=endpoint_of,
         http=base.http,
         checks=checks,
@@ -269,12 +276,23 @@ def _gate_chains(
         return origin.gate(part.allowed_origins if isinstance(part, OriginPart) else ())
 
     gates = WorkloadGates(
-        GateSettings(time.time, _local_user(), settings.oidc_client_secret.get_secret_value()),
+        GateSettings(
+            time.time,
+            _local_user(),
+            cache(partial(_seal_key, settings)),
+            settings.oidc_client_secret.get_secret_value(),
+        ),
         {PartName.ORIGIN: check_origin, PartName.PARSER: lambda _route, _part: parse_body},
         endpoint_of=endpoint_of,
         count_of=lambda route: metrics.of(route.key.name).count_token,
     )
     return GateChains(gates.of)
+
+
+def _seal_key(settings: Settings) -> bytes:
+    """Make the key of seals: the same in all proxies that share NATS, and one of its own for a proxy without."""
+    password = settings.nats_password.get_secret_value()
+    return seal_key(password) if password else secrets.token_bytes(32)
 
 
 def _local_user() -> str:

@@ -83,7 +83,12 @@ def _app(parts: factory.Parts, endpoints: WorkloadEndpoints, single: str) -> Pro
 
 async def _serve_metrics(settings: Settings, parts: factory.Parts) -> HttpServer:
     limits = HttpLimits(max_body=0)
-    server = HttpServer(MetricsPage(parts.metrics.render), limits, new_correlation_id=factory.correlation_ids())
+    server = HttpServer(
+        MetricsPage(parts.metrics.render),
+        limits,
+        new_correlation_id=factory.correlation_ids(),
+        admits=parts.doorkeeper.admits,
+    )
     if settings.proxy_metrics_port:
         try:
             await server.listen(settings.host, settings.proxy_metrics_port)
@@ -111,7 +116,12 @@ async def listening(
     """
     endpoints = _endpoints(settings, parts, single)
     limits = HttpLimits(max_body=settings.proxy_max_body)
-    server = HttpServer(_app(parts, endpoints, single), limits, new_correlation_id=factory.correlation_ids())
+    server = HttpServer(
+        _app(parts, endpoints, single),
+        limits,
+        new_correlation_id=factory.correlation_ids(),
+        admits=parts.doorkeeper.admits,
+    )
     await server.listen(settings.host, settings.port, sockets)
     numbers = await _serve_metrics(settings, parts)
     try:

@@ -23,6 +23,8 @@ __all__ = ["Bucket", "Snapshot", "Updated"]
 
 _log = structlog.get_logger(__name__)
 V = TypeVar("V", bound=Wire)
+_MOST_PLACES = 5
+"""Places that a log line names of a value that does not fit."""
 
 
 @dataclass(frozen=True)
@@ -184,10 +186,19 @@ class Bucket(Generic[V]):
     def _parse(self, key: str, data: bytes | None) -> V | None:
         try:
             return self._model.from_json(data or b"")
-        except ValidationError:
+        except ValidationError as error:
             # A value that a later version wrote must not stop this one from serving all the others.
-            _log.exception("passing over a value that does not fit its schema", bucket=self._name, key=key)
+            wrong = _places(error)
+            _log.error(  # not its text or its traceback: they repeat the value
+                "passing over a value that does not fit its schema", bucket=self._name, key=key, wrong=wrong
+            )
             return None
+
+
+def _places(error: ValidationError) -> list[str]:
+    """Say where a value does not fit and in which way, never what stands there: it may be a secret."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [f"{'.'.join(map(str, one['loc'])) or 'all of it'}: {one['type']}" for one in found[:_MOST_PLACES]]
 
 
 def _is_gone(entry: KeyValue.Entry) -> bool:

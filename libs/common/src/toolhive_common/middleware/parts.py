@@ -1,8 +1,9 @@
 """The parts of the proxy's middleware, each with its settings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_common.schemas.oidc import OidcConfig
@@ -60,7 +61,13 @@ class OriginCheck:
     """Origins whose pages may call; none = those of the proxy's own address."""
 
     allowed_origins: tuple[str, ...] = ()
+    """In lower case, as browsers write them."""
     name: PartName = PartName.ORIGIN
+
+    @classmethod
+    def of(cls, origins: Iterable[str]) -> Self:
+        """Allow these, however they are spelled."""
+        return cls(tuple(origin.lower() for origin in origins))
 
 
 @dataclass(frozen=True)

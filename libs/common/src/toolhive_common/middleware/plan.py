@@ -95,7 +95,7 @@ def _from_settings(config: RunConfig) -> tuple[Part, ...]:
     oidc = read_model(OidcConfig, "oidc_config", config.oidc_config) if config.oidc_config else None
     parts: list[Part] = [
         BodyLimit(),
-        OriginCheck(config.allowed_origins),
+        OriginCheck.of(config.allowed_origins),
         read_authentication("oidc_config", oidc),
         Plain(PartName.PARSER),  # also where a chain leaves it out: what comes after it needs to know the message
     ]

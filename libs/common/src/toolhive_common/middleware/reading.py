@@ -110,7 +110,7 @@ def read_link(where: str, link: MiddlewareConfig) -> Part:
         case PartName.BODY_LIMIT:
             return BodyLimit(read_model(_BodyLimitParameters, where, values).max_bytes or DEFAULT_MAX_BODY)
         case PartName.ORIGIN:
-            return OriginCheck(read_model(_OriginParameters, where, values).allowed_origins)
+            return OriginCheck.of(read_model(_OriginParameters, where, values).allowed_origins)
         case PartName.AUTHENTICATION:
             return read_authentication(where, read_model(_AuthParameters, where, values).oidc_config)
         case PartName.TOOL_FILTER | PartName.TOOL_CALL_FILTER as name:

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 from toolhive_common.observability.correlation import correlation_id
 
@@ -17,6 +18,27 @@ def _add_correlation_id(_logger: object, _method: str, event: MutableMapping[str
     if (current := correlation_id()) and "correlation_id" not in event:
         event["correlation_id"] = current
     return event
+
+
+_QUOTING = frozenset({"ValidationError"})
+"""Types of exceptions whose text repeats the values that they are about."""
+_LEFT_OUT = "(its text quotes values, and is left out)"
+_TRACEBACKS = ExceptionDictTransformer(show_locals=False)  # which are tokens, and what servers and clients say
+
+
+def _without_values(exc_info: structlog.typing.ExcInfo) -> list[dict[str, Any]]:
+    """Tell where an exception came from, and nothing of what was worked on there."""
+    stacks = _TRACEBACKS(exc_info)
+    _leave_out(stacks)
+    return stacks
+
+
+def _leave_out(stacks: list[dict[str, Any]]) -> None:
+    for stack in stacks:
+        if stack["exc_type"] in _QUOTING:
+            stack["exc_value"] = _LEFT_OUT
+        for group in stack["exceptions"]:
+            _leave_out(group)
 
 
 def _render(value: object, **options: Any) -> str:
@@ -39,7 +61,7 @@ def configure_logging(service: str, *, level: str = "INFO") -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.EventRenamer("message"),
-        structlog.processors.dict_tracebacks,
+        structlog.processors.ExceptionRenderer(_without_values),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

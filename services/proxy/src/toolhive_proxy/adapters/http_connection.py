@@ -19,6 +19,8 @@ __all__ = ["HttpConnection"]
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _NEVER = float("inf")
+_SOON = 2
+"""Seconds after which there may be room again."""
 
 
 class _State(Enum):
@@ -40,6 +42,7 @@ class HttpConnection(asyncio.Protocol):
 
     __slots__ = (
         "_body",
+        "_body_began",
         "_chunks",
         "_dropped",
         "_exchange",
@@ -69,6 +72,7 @@ class HttpConnection(asyncio.Protocol):
         self._known: tuple[bytes, RequestHead] | None = None
         self._head: RequestHead | None = None
         self._body = bytearray()
+        self._body_began = 0.0
         self._missing = 0
         self._chunks: ChunkReader | None = None
         self._exchange: HttpExchange | None = None
@@ -91,9 +95,12 @@ class HttpConnection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=self._limits.high_water)
         peer = transport.get_extra_info("peername")
         self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        if not self._server.admits(self._peer):
+            self.break_off()
+            return
         self.deadline = self._server.now + self._limits.head_timeout
         if not self._server.enter(self):
-            self._refuse(503, "this proxy has as many connections as it may; try again in a moment")
+            self._refuse(HttpRefusedError(503, "this proxy has as many connections as it may; try again in a moment"))
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""
@@ -117,7 +124,7 @@ class HttpConnection(asyncio.Protocol):
         """Tell whoever answers."""
         self._state = _State.CLOSED
         self._server.leave(self)
-        self._body.clear()
+        self._drop_body()
         self._rest = b""
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
@@ -188,9 +195,12 @@ class HttpConnection(asyncio.Protocol):
             if exchange is not None:
                 exchange.left()
         elif self._state is _State.HEAD:
-            self._refuse(408, f"the request's head did not come within {self._limits.head_timeout:g} s")
+            text = f"the request's head did not come within {self._limits.head_timeout:g} s"
+            self._refuse(HttpRefusedError(408, text))
         elif self._state is _State.BODY:
-            self._refuse(408, f"nothing of the request's body came for {self._limits.body_timeout:g} s")
+            limits = self._limits
+            text = f"nothing for {limits.body_timeout:g} s, or less than {limits.body_rate} bytes a second"
+            self._refuse(HttpRefusedError(408, f"the request's body came too slowly: {text}"))
         else:
             self.break_off()
 
@@ -210,7 +220,7 @@ class HttpConnection(asyncio.Protocol):
                 else:
                     break
         except HttpRefusedError as error:
-            self._refuse(error.status, error.message)
+            self._refuse(error)
         finally:
             self._running = False
         if data and self._state is _State.SERVING:
@@ -253,21 +263,21 @@ class HttpConnection(asyncio.Protocol):
 
     def _begin_body(self, head: RequestHead, *, announced: bool) -> None:
         self._state = _State.BODY
-        self.deadline = self._server.now + self._limits.body_timeout
+        self._body_began = self._server.now
+        self._set_body_deadline()
         self._missing = head.length
         self._chunks = ChunkReader() if head.length < 0 else None
         if head.expects and not announced:
             self.write(_CONTINUE)
 
     def _read_body(self, data: bytes) -> bytes:
-        self.deadline = self._server.now + self._limits.body_timeout
         if self._chunks is None:
             missing = self._missing - len(self._body)
-            self._body += data[:missing]
+            self._hold(data[:missing])
             rest, whole = data[missing:], len(self._body) == self._missing
         else:
             try:
-                self._body += self._chunks.feed(data)
+                self._hold(self._chunks.feed(data))
             except ChunkError as error:
                 raise HttpRefusedError(400, f"the request's body is not framed well: {error}") from error
             if len(self._body) > self._limits.max_body:
@@ -275,10 +285,30 @@ class HttpConnection(asyncio.Protocol):
             rest, whole = self._chunks.rest, self._chunks.done
         if whole and self._head is not None:
             body = bytes(self._body)
-            self._body = bytearray()
+            self._drop_body()
             self._chunks = None
             self._dispatch(self._head, body)
+        else:
+            self._set_body_deadline()
         return rest
+
+    def _hold(self, piece: bytes) -> None:
+        """Keep a piece of a body, where all that are not whole yet leave room for it."""
+        server = self._server
+        if server.bodies + len(piece) > self._limits.bodies:
+            text = "this proxy reads as many bytes of requests at once as it may; try again in a moment"
+            raise HttpRefusedError(503, text, retry_after=_SOON)
+        self._body += piece
+        server.bodies += len(piece)
+
+    def _drop_body(self) -> None:
+        self._server.bodies -= len(self._body)
+        self._body = bytearray()
+
+    def _set_body_deadline(self) -> None:
+        limits = self._limits
+        slowest = self._body_began + len(self._body) / limits.body_rate
+        self.deadline = min(self._server.now, slowest) + limits.body_timeout
 
     def _dispatch(self, head: RequestHead, body: bytes) -> None:
         self._state = _State.SERVING
@@ -304,19 +334,21 @@ class HttpConnection(asyncio.Protocol):
 
     # -- ends -----------------------------------------------------------------------------------------------------
 
-    def _refuse(self, status: int, message: str) -> None:
+    def _refuse(self, error: HttpRefusedError) -> None:
         """Answer with an error, and drop what still comes until the client has read it."""
         self._state = _State.HEAD
         request = Request("POST", "", "", [], b"", self._peer)
         exchange = HttpExchange(self, request, self._server.new_correlation_id(""), old=False, keeps_alive=False)
-        exchange.respond(error_answer(status, Code.INVALID_REQUEST, message))
+        after = error.retry_after
+        headers = [(b"retry-after", b"%d" % after)] if after is not None else []
+        exchange.respond(error_answer(error.status, Code.INVALID_REQUEST, error.message, headers=headers))
 
     def _close(self) -> None:
         """Close as soon as the client has what was written, and stopped sending: else the answer might be lost."""
         if self._transport is None or self._state is _State.CLOSED:
             return
         sends = self._state in {_State.HEAD, _State.BODY} or bool(self._rest)
-        self._body.clear()
+        self._drop_body()
         self._rest = b""
         self._state = _State.LINGER
         self.deadline = self._server.now + self._limits.linger

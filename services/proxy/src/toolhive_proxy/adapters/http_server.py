@@ -23,15 +23,27 @@ class HttpServer:
     ----------
     new_correlation_id
         What the client gave, or nothing -> the id of its request.
+    admits
+        Address of a client -> whether it may connect. Others are cut off unheard.
     """
 
-    def __init__(self, handler: Handler, limits: HttpLimits, *, new_correlation_id: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        limits: HttpLimits,
+        *,
+        new_correlation_id: Callable[[str], str],
+        admits: Callable[[str], bool] = lambda _peer: True,
+    ) -> None:
         self.handler = handler
+        self.admits = admits
         self.limits = limits
         self.new_correlation_id = new_correlation_id
         self.now = 0.0
         """The loop's time at the sweeper's next round: a deadline counted from it is never early."""
         self.stopping = False
+        self.bodies = 0
+        """Bytes of all bodies that are not whole yet."""
         self._connections: set[HttpConnection] = set()
         self._servers: list[asyncio.Server] = []
         self._empty = asyncio.Event()

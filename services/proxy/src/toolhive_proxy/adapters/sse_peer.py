@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from urllib.parse import urljoin, urlsplit
 
 from toolhive_common.errors import ToolHiveError
+from toolhive_common.mcp.jsonrpc import Request, Response, classify, parse
 from toolhive_proxy.errors import LinkBrokenError, UpstreamError
 from toolhive_proxy.models.http import Header
 from toolhive_proxy.models.routes import Origin
@@ -19,6 +20,8 @@ __all__ = ["SsePeer"]
 
 _LINES = HeadMemory()
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_MOST_UNTAKEN = 1000
+"""Messages that wait at once for the server to take them."""
 
 
 class SsePeer:
@@ -54,6 +57,7 @@ class SsePeer:
         self._patience = patience
         self._stack = AsyncExitStack()
         self._target = ""
+        self._tasks: set[asyncio.Task[None]] = set()
         self._response: HttpAnswer | None = None
         self._early: list[SseEvent] = []
         """What came in one piece with the endpoint."""
@@ -97,15 +101,37 @@ class SsePeer:
         raise LinkBrokenError("the server closed its event stream before it named an endpoint")
 
     async def send(self, data: bytes) -> None:
-        """POST each message.
+        """POST each message. Those with an id go side by side; what follows a notification waits until it was taken.
+
+        A server may answer the POST of a call when the call is done: what has to come meanwhile, such as an answer to
+        a question of its own, must not wait for that. Of a message with an id that it does not take, whoever reads
+        what it says is told.
 
         Raises
         ------
         ToolHiveError
-            The server did not take it, or not in time.
+            The server did not take a notification, or not in time; or it takes nothing any more.
         """
         for message in data.splitlines():
-            await self._post(message)
+            if b'"id"' not in message or not isinstance(classify(parse(message)), Request | Response):
+                await self._post(message)
+            elif len(self._tasks) >= _MOST_UNTAKEN:
+                raise await self._broken(LinkBrokenError(f"the server has {_MOST_UNTAKEN} messages to take"))
+            else:
+                self._start(message)
+                await asyncio.sleep(0)  # so that it is on its way before the next
+
+    def _start(self, message: bytes) -> None:
+        task = asyncio.get_running_loop().create_task(self._post_aside(message))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _post_aside(self, message: bytes) -> None:
+        try:
+            with suppress(ToolHiveError):  # which `messages` raises
+                await self._post(message)
+        except Exception as error:  # noqa: BLE001  # the top of this task: nobody else would see it
+            await self._broken(LinkBrokenError(f"a message could not be sent ({type(error).__name__})"))
 
     async def _post(self, message: bytes) -> None:
         headers = [*self._headers(), (b"content-type", b"application/json")]
@@ -154,7 +180,11 @@ class SsePeer:
         raise LinkBrokenError("the server closed its event stream; call initialize again")
 
     async def close(self) -> None:
-        """Close the stream."""
+        """Close the stream, and take back what the server did not take."""
+        present = asyncio.current_task()
+        for task in self._tasks:
+            if task is not present:
+                task.cancel()
         await self._stack.aclose()
 
 

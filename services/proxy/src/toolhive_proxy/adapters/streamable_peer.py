@@ -1,6 +1,7 @@
 """One session with a server of the streamable-http transport, for clients that speak another one."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -26,11 +27,17 @@ _OK = 200
 _ACCEPTED = 202
 _BAD = 400
 _NOT_FOUND = 404
+_HAS_NO_STREAM = frozenset({_NOT_FOUND, 405})
+"""Answers of a server that has no stream to follow, or no session any more; all others may be so for a while only."""
 _PAUSE = 1.0
 """Least seconds before a stream that the server closed is asked for again; the server may say more."""
 _MOST_PAUSE = 30.0
 _LASTED = 5.0
 """Seconds after which a stream that ends was one, and not the way a broken server answers."""
+_MOST_WAITING = 4 * 1024 * 1024
+"""Bytes of what the server said that wait for whoever takes it."""
+_OVERHEAD = 200
+"""Bytes that an item takes besides its text, so that small ones count too."""
 _INITIALIZED = b'"notifications/initialized"'
 
 
@@ -47,6 +54,40 @@ class _Pace:
         pause = min(max(told, self._least), _MOST_PAUSE)
         self._least *= 2
         return pause
+
+
+class _Said:
+    """What a server said and nobody took yet, bounded by its size: who puts more waits."""
+
+    def __init__(self) -> None:
+        self._items: deque[bytes | ToolHiveError] = deque()
+        self._size = 0
+        self._filled = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def put(self, item: bytes | ToolHiveError) -> None:
+        """Add an item; one that is larger than all that may wait is taken when nothing else does."""
+        size = _size_of(item)
+        while self._items and self._size + size > _MOST_WAITING:
+            self._room.clear()
+            await self._room.wait()
+        self._items.append(item)
+        self._size += size
+        self._filled.set()
+
+    async def get(self) -> bytes | ToolHiveError:
+        """Take the next item."""
+        while not self._items:
+            self._filled.clear()
+            await self._filled.wait()
+        item = self._items.popleft()
+        self._size -= _size_of(item)
+        self._room.set()
+        return item
+
+
+def _size_of(item: bytes | ToolHiveError) -> int:
+    return _OVERHEAD + (0 if isinstance(item, ToolHiveError) else len(item))
 
 
 class StreamablePeer:
@@ -71,7 +112,7 @@ class StreamablePeer:
         self._headers = headers
         self._max_message = max_message
         self._session: list[Header] = []
-        self._said: asyncio.Queue[bytes | ToolHiveError] = asyncio.Queue(maxsize=1000)
+        self._said = _Said()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -198,10 +239,13 @@ class StreamablePeer:
             headers = [(LAST_EVENT_ID, last.encode())] if last else []
             try:
                 async with self._http.request(self._origin, self._request("GET", b"", headers)) as response:
-                    if response.status != _OK:
+                    if response.status in _HAS_NO_STREAM:
                         return
-                    found, told = await self._follow(response, None)
-                    last = found or last
+                    if response.status == _OK:
+                        found, told = await self._follow(response, None)
+                        last = found or last
+                    else:
+                        _log.info("a server refused a stream", status=response.status)
             except LinkBrokenError as error:
                 await self._said.put(error)
                 return

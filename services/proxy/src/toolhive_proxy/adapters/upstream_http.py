@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+import structlog
+
 from toolhive_proxy.adapters.upstream_connection import UpstreamConnection
 from toolhive_proxy.adapters.upstream_reader import ResponseReader
 from toolhive_proxy.errors import UpstreamError
@@ -18,6 +20,8 @@ from toolhive_proxy.models.routes import Origin
 from toolhive_proxy.models.upstream import ResponseSink, UpstreamLimits, UpstreamRequest, UpstreamTrouble
 
 __all__ = ["UpstreamHttp"]
+
+_log = structlog.get_logger(__name__)
 
 
 class UpstreamHttp:
@@ -103,19 +107,28 @@ class UpstreamHttp:
         task.add_done_callback(self._connecting.discard)
 
     async def _connect(self, sent: "Sent", origin: Origin) -> None:
-        loop = asyncio.get_running_loop()
+        """Make it and hand it over, or say why there is none: whoever waits for an answer hears of it in any case."""
+        try:
+            sent.take(await self._connected(origin))
+        except (OSError, TimeoutError) as error:
+            sent.fail(str(error) or f"no connection within {self._limits.connect_timeout:g} s")
+        except UnicodeError:
+            sent.fail("its host has a name that cannot be looked up")
+        except asyncio.CancelledError:
+            sent.fail("the proxy stops")
+            raise
+        except Exception:  # noqa: BLE001  # the top of this task
+            _log.exception("connecting to a server failed")
+            sent.fail("the proxy failed to connect to it, and its log says why")
+
+    async def _connected(self, origin: Origin) -> UpstreamConnection:
         if self._timer is None:
             self._sweep()
-        try:
-            async with asyncio.timeout(self._limits.connect_timeout):
-                _, connection = await loop.create_connection(
-                    partial(self._new_connection, origin), origin.host, origin.port, ssl=self._context(origin)
-                )
-        except (OSError, TimeoutError) as error:
-            cause = str(error) or f"no connection within {self._limits.connect_timeout:g} s"
-            sent.fail(UpstreamError(UpstreamTrouble.UNREACHABLE, cause))
-            return
-        sent.take(connection)
+        async with asyncio.timeout(self._limits.connect_timeout):
+            _, connection = await asyncio.get_running_loop().create_connection(
+                partial(self._new_connection, origin), origin.host, origin.port, ssl=self._context(origin)
+            )
+        return connection
 
     def _new_connection(self, origin: Origin) -> UpstreamConnection:
         connection = UpstreamConnection(
@@ -196,11 +209,13 @@ class Sent:
         if self._paused:
             connection.pause()
 
-    def fail(self, error: UpstreamError) -> None:
+    def fail(self, cause: str) -> None:
         """There is no connection."""
+        if (connection := self._held()) is not None:
+            connection.cancel()
         if not self._done:
             self._done = True
-            self._sink.on_failure(error)
+            self._sink.on_failure(UpstreamError(UpstreamTrouble.UNREACHABLE, cause))
 
     def pause(self) -> None:
         """Read nothing of the response for now."""

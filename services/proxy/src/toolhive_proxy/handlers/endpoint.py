@@ -22,7 +22,7 @@ from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.models.messages import Message
 from toolhive_proxy.models.routes import Route, Unavailable, Unknown, Workloads
 from toolhive_proxy.protocol.answers import json_answer
-from toolhive_proxy.protocol.headers import PROTOCOL_VERSION
+from toolhive_proxy.protocol.headers import PROTOCOL_VERSION, without_named
 from toolhive_proxy.protocol.messages import read_client
 from toolhive_proxy.services.callers import calling_with
 from toolhive_proxy.services.forwarding import Forwarding
@@ -148,7 +148,7 @@ class WorkloadEndpoints:
         if not isinstance(found, Route):
             self._refuse(exchange, found, front)
             return
-        context = RequestContext(request, found, request.headers)
+        context = RequestContext(request, found, without_named(request.headers))
         if front is None or found.remote:
             context.rest = self._rest_of(request.raw_path)
             front = front_of(found, context.rest)

@@ -85,12 +85,14 @@ class Forwarded:
         """Begin the answer; most are whole with their first piece."""
         exchange = self._exchange
         self._forwarding.tell_session(self._context, head, exchange.correlation_id)
+        headers, seal = head.headers, self._context.seal
+        if seal is not None:
+            headers = seal(headers)
         if ended:
-            exchange.respond(Response(head.status, data, head.headers))
+            exchange.respond(Response(head.status, data, headers))
             self._done()
             return
-        self._streams = is_event_stream(head.headers)
-        headers = head.headers
+        self._streams = is_event_stream(headers)
         if head.length >= 0:
             headers = (*headers, (b"content-length", b"%d" % head.length))
         exchange.start(head.status, headers)

@@ -21,6 +21,7 @@ from toolhive_common.middleware.parts import (
 )
 from toolhive_common.middleware.plan import plan_middleware
 from toolhive_common.schemas.oidc import OidcConfig
+from toolhive_common.schemas.runconfig import Transport
 from toolhive_proxy.adapters.provider_http import ProviderHttp
 from toolhive_proxy.decisions.challenges import Challenger
 from toolhive_proxy.middleware.authentication import Count, local_identity, strip_credentials, token_gate
@@ -30,6 +31,7 @@ from toolhive_proxy.middleware.header_forward import (
     encoded_headers,
     header_gate,
 )
+from toolhive_proxy.middleware.session_seal import seal_gate
 from toolhive_proxy.middleware.tool_filter import tool_call_gate, tool_list_gate
 from toolhive_proxy.models.gates import Gate, RequestContext
 from toolhive_proxy.models.http import Header, Response
@@ -55,6 +57,8 @@ class GateSettings:
     """Seconds since the epoch."""
     local_user: str
     """Who calls a workload without authentication."""
+    seal_key: Callable[[], bytes]
+    """Tells the key that binds servers' sessions to their callers; the same in all proxies of a stack."""
     client_secret: str = ""
     """What the proxy shows to ask about tokens, where the RunConfig has none."""
 
@@ -100,6 +104,8 @@ class WorkloadGates:
             _log.error("a workload is shut", workload=route.key.name, cause=error.message)  # it tells all
             return ((PartName.AUTHENTICATION, partial(_shut, error.message)),)
         gates = tuple((name, gate) for name, gate in made if gate is not None)
+        if route.transport is Transport.STREAMABLE_HTTP and any(_asks_who_calls(part) for part in plan):
+            gates = (*gates, (PartName.HEADER_FORWARD, seal_gate(route.key.name, self._settings.seal_key)))
         # First, so that it drops what clients say and not what a part of the workload adds.
         if route.remote:
             return ((PartName.HEADER_FORWARD, drop_what_is_ours), *gates)
@@ -170,6 +176,10 @@ def oidc_of(route: Route) -> OidcConfig | None:
     except ToolHiveError:
         return None
     return next((part.oidc for part in plan if isinstance(part, Authentication) and part.oidc), None)
+
+
+def _asks_who_calls(part: Part) -> bool:
+    return isinstance(part, Authentication) and part.oidc is not None
 
 
 def forwarded_headers(route: Route) -> tuple[Header, ...]:

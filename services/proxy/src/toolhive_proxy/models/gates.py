@@ -31,7 +31,7 @@ class RequestContext:
     request: Request
     route: Route
     headers: list[Header]
-    """What goes on to the server: the client's headers at first."""
+    """What goes on to the server: the client's headers at first, without those that its ``Connection`` names."""
     message: Message | Batch | None = None
     """The body, once it was parsed; ``None`` for a request without one. It is never parsed again."""
     identity: Identity | None = None
@@ -39,6 +39,8 @@ class RequestContext:
     """What of the path came after the workload's name, percent-encoded; kept for remote servers only."""
     rewrites: list[ResultRewrite] = field(default_factory=list)
     """Done, in this order, to the result before the client gets it."""
+    seal: Callable[[tuple[Header, ...]], tuple[Header, ...]] | None = None
+    """Done to the headers of a server's answer: its session is of use to this caller only."""
 
 
 Gate = Callable[[RequestContext], Response | Awaitable[Response | None] | None]

@@ -76,10 +76,14 @@ class HttpLimits:
 
     max_body: int = 8 * 1024 * 1024
     max_connections: int = 10_000
+    bodies: int = 256 * 1024 * 1024
+    """All bodies that are not whole yet, of all clients: nobody has been asked who it is before its body is whole."""
     head_timeout: float = 10.0
     """From the first byte of a request to the end of its head; also until a new connection's first byte."""
     body_timeout: float = 30.0
     """Between two pieces of a body."""
+    body_rate: int = 8 * 1024
+    """Bytes a second that a body must come at, after the first `body_timeout`."""
     keep_alive: float = 75.0
     """From an answer to the next request."""
     write_timeout: float = 60.0

@@ -18,6 +18,7 @@ __all__ = [
     "is_event_stream",
     "is_printable",
     "is_session_id",
+    "without_named",
 ]
 
 SESSION_ID = b"mcp-session-id"
@@ -43,6 +44,7 @@ HOP_BY_HOP = frozenset(
 )
 """Headers about one connection, which a proxy does not pass on (RFC 9110 §7.6.1)."""
 
+_OPTIONS = frozenset({b"", b"close", b"keep-alive"})
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,1024}")
 
 
@@ -76,10 +78,20 @@ def end_to_end(
 
     Names must be in lower case.
     """
-    kept = list(headers)
-    named = {token.strip().lower() for name, value in kept if name == b"connection" for token in value.split(b",")}
-    dropped = HOP_BY_HOP | without | named
-    return [(name, value) for name, value in kept if name not in dropped]
+    dropped = HOP_BY_HOP | without
+    return [(name, value) for name, value in without_named(list(headers)) if name not in dropped]
+
+
+def without_named(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Leave out what ``Connection`` names: it was said to us alone. Names must be in lower case."""
+    named = _named(b",".join([value for name, value in headers if name == b"connection"]))
+    return [header for header in headers if header[0] not in named] if named else headers
+
+
+@lru_cache(maxsize=64)  # most clients send one of two or three
+def _named(connection: bytes) -> frozenset[bytes]:
+    """Names of headers in ``Connection``; its options are none."""
+    return frozenset(token.strip().lower() for token in connection.split(b",")) - _OPTIONS
 
 
 def accepts_json(accept: str) -> bool:

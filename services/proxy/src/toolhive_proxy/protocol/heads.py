@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from toolhive_proxy.models.http import Header
 from toolhive_proxy.protocol.fields import is_field_block
-from toolhive_proxy.protocol.headers import end_to_end
+from toolhive_proxy.protocol.headers import HOP_BY_HOP
 
 __all__ = ["HeadMemory", "status_and_headers"]
 
@@ -26,11 +26,12 @@ class HeadMemory:
     Parameters
     ----------
     without
-        Names in lower case that are not passed on, besides those about the connection; ``None`` writes all.
+        Names in lower case that are not passed on, besides those about the connection; ``None`` writes all. What the
+        client's ``Connection`` names is left out before: it may not take away what we add.
     """
 
     def __init__(self, without: frozenset[bytes] | None = None) -> None:
-        self._without = without
+        self._without = None if without is None else HOP_BY_HOP | without
         self._lines: dict[tuple[Header, ...], bytes] = {}
 
     def lines(self, headers: Sequence[Header]) -> bytes:
@@ -44,7 +45,8 @@ class HeadMemory:
         key = tuple(headers)
         lines = self._lines.get(key)
         if lines is None:
-            lines = _written(key if self._without is None else end_to_end(key, without=self._without))
+            without = self._without
+            lines = _written(key if without is None else [header for header in key if header[0] not in without])
             if len(lines) <= _LARGEST:
                 if len(self._lines) >= _REMEMBERED:
                     self._lines.clear()

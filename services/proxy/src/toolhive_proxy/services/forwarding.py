@@ -77,7 +77,7 @@ class Forwarding:
         """Tell that a session began or ended, if the answer says so."""
         message = context.message
         if context.request.method == "DELETE":
-            event_type, headers = EventType.SESSION_CLOSED, tuple(context.request.headers)
+            event_type, headers = EventType.SESSION_CLOSED, tuple(context.headers)
         elif isinstance(message, Message) and message.method == "initialize":
             event_type, headers = EventType.SESSION_OPENED, head.headers
         else:

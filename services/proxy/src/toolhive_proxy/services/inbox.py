@@ -24,9 +24,9 @@ class InboxLimits:
     """How much waits for clients that read slowly."""
 
     size: int = 8 * 1024 * 1024
-    """Bytes of one inbox. A single larger message is taken when nothing else waits."""
+    """Bytes of one inbox. A single larger message is taken when nothing else waits there."""
     total: int = 256 * 1024 * 1024
-    """Bytes of all inboxes."""
+    """Bytes of all inboxes. Over it nobody keeps more than a quarter of an equal share, whatever `size` says."""
     patience: float = 10.0
     """Seconds that a full inbox holds back a server that can be held back, before its client is cut off."""
 
@@ -72,10 +72,13 @@ class Inbox:
     @property
     def full(self) -> bool:
         """Whether it holds as much as it may."""
-        limits = self._book.limits
-        if self.size <= limits.size:
-            return self._book.held > limits.total and self.size > limits.total // (4 * len(self._book))
-        return len(self._items) > 1
+        return (self.size > self._book.limits.size and len(self._items) > 1) or self.over_share
+
+    @property
+    def over_share(self) -> bool:
+        """Whether all inboxes hold too much together, and this one is to blame."""
+        total = self._book.limits.total
+        return self._book.held > total and self.size > total // (4 * len(self._book))
 
     async def wait_for_room(self) -> None:
         """Wait until the client has read; cut it off when it does not."""
@@ -85,7 +88,8 @@ class Inbox:
                     self._room.clear()
                     await self._room.wait()
         except TimeoutError:
-            self.cut()
+            if self.full:  # others may have made the room meanwhile
+                self.cut()
 
     def cut(self) -> None:
         """Drop what waits, and end: the client does not read."""
@@ -174,15 +178,20 @@ class Inboxes:
         inbox.close()
 
     def deliver(self, item: FromBroker) -> None:
-        """Put an item where it belongs; who sent it cannot be held back, so that a full inbox is cut off."""
+        """Put an item where it belongs; who sent it cannot be held back, so that a full inbox is cut off.
+
+        The end of a stream is taken though its inbox is full, unless all of them are.
+        """
         inbox = self._open.get(item.stream)
-        if inbox is not None and not inbox.put(item) and not inbox.over:
+        if inbox is not None and not inbox.put(item) and (not inbox.over or inbox.over_share):
             inbox.cut()
 
     def deliver_waiting(self, item: FromBroker) -> Awaitable[None] | None:
         """Put an item where it belongs; who sent it waits where it must."""
         inbox = self._open.get(item.stream)
-        return inbox.wait_for_room() if inbox is not None and not inbox.put(item) and not inbox.over else None
+        if inbox is None or inbox.put(item) or (inbox.over and not inbox.over_share):
+            return None
+        return inbox.wait_for_room()
 
     def fail(self, number: int, code: RefusalCode, text: str) -> None:
         """End one with an error."""

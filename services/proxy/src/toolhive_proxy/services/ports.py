@@ -12,8 +12,9 @@ from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_proxy.adapters.stdio_port import StdioPorts
 from toolhive_proxy.decisions.routing_table import Change, Reattached, Went
+from toolhive_proxy.errors import StaleRouteError
 from toolhive_proxy.models.ports import Port
-from toolhive_proxy.models.routes import Lookup, Route
+from toolhive_proxy.models.routes import Lookup, Route, Unavailable
 from toolhive_proxy.services.inbox import Inbox, Inboxes
 from toolhive_proxy.services.local_port import LocalPort
 
@@ -31,12 +32,21 @@ class Ports:
     ----------
     make_local
         Makes the keeper of the sessions of a server that this proxy connects to itself.
+    find
+        Tells where a workload is now. A request comes with where it was when the request came, and may have waited.
     """
 
-    def __init__(self, stdio: StdioPorts | None, inboxes: Inboxes, make_local: Callable[[Route], LocalPort]) -> None:
+    def __init__(
+        self,
+        stdio: StdioPorts | None,
+        inboxes: Inboxes,
+        make_local: Callable[[Route], LocalPort],
+        find: Callable[[str], Lookup],
+    ) -> None:
         self._stdio = stdio
         self._inboxes = inboxes
         self._make_local = make_local
+        self._find = find
         self._remote: dict[WorkloadKey, Port] = {}
         self._local: dict[WorkloadKey, tuple[Route, LocalPort, asyncio.Task[None]]] = {}
 
@@ -50,18 +60,32 @@ class Ports:
         return route.transport is not Transport.STREAMABLE_HTTP
 
     def of(self, route: Route) -> Port:
-        """The way to the sessions of a workload."""
+        """The way to the sessions of a workload.
+
+        Raises
+        ------
+        StaleRouteError
+            It leads elsewhere now.
+        """
         if route.origin is None and self._stdio is not None:
             if (port := self._remote.get(route.key)) is None:
+                self._refuse_stale(route)
                 port = self._remote[route.key] = self._stdio.port(route.key)
             return port
         return self.local(route)
 
     def local(self, route: Route) -> LocalPort:
-        """Our own keeper of the sessions of a workload; a new one for another server than before."""
+        """Our own keeper of the sessions of a workload; a new one for another server than before.
+
+        Raises
+        ------
+        StaleRouteError
+            That is not where the workload is now.
+        """
         found = self._local.get(route.key)
         if found is not None and _same_server(found[0], route):
             return found[1]
+        self._refuse_stale(route, kept=found is not None)
         if found is not None:
             found[2].cancel()
         port = self._make_local(route)
@@ -69,6 +93,15 @@ class Ports:
         task = asyncio.get_running_loop().create_task(self._run_local(port, route))
         self._local[route.key] = route, port, task
         return port
+
+    def _refuse_stale(self, route: Route, *, kept: bool = False) -> None:
+        """Refuse a route that is not its workload's now; ``kept`` = somebody's sessions would end for it.
+
+        It is not served by where the workload is instead: what passed the gates of then may not pass those of now.
+        """
+        now = self._find(route.key.name)
+        if kept if isinstance(now, Unavailable) else not isinstance(now, Route) or not _same_server(now, route):
+            raise StaleRouteError(route.key.name)
 
     async def _run_local(self, port: LocalPort, route: Route) -> None:
         try:
@@ -105,6 +138,10 @@ class Ports:
             if now is None or (isinstance(now, Route) and not _same_server(route, now)):
                 task.cancel()
                 del self._local[key]
+        for key in list(self._remote):
+            now = table.get(key.name)
+            if now is None or (isinstance(now, Route) and now.origin is not None):
+                del self._remote[key]
 
     def nats_lost(self) -> None:
         """Fail all that waits for an agent: the way of the answers is gone."""

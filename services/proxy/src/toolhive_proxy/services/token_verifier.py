@@ -56,8 +56,12 @@ class VerifierLimits:
     """Seconds after which a token is looked at again: its key may have been withdrawn."""
     introspected: float = 30.0
     """The same for a token that the provider was asked about: it may have been revoked."""
+    refused: float = 5.0
+    """The same for a token that the provider was asked about and that was not good."""
     asking: int = 16
     """Questions to the provider at a time."""
+    waiting: int = 64
+    """Questions that wait for their turn. Who comes then is put off."""
 
 
 class TokenVerifier:
@@ -85,6 +89,9 @@ class TokenVerifier:
         self._now = now
         self._limits = limits or VerifierLimits()
         self._known: OrderedDict[bytes, Verified] = OrderedDict()
+        self._refused: OrderedDict[bytes, tuple[Refused, float]] = OrderedDict()
+        """Tokens that the provider was asked about in vain, and until when that is believed."""
+        self._waiting = 0
         self._asking = asyncio.Semaphore(self._limits.asking)
 
     def known(self, credentials: bytes) -> Identity | None:
@@ -107,7 +114,7 @@ class TokenVerifier:
         digest = hashlib.sha256(credentials).digest()
         head = self._signatures.read_head(token)
         if head is None or not self._provider.has_keys:
-            return self._introspect(digest, token) if self._provider.can_introspect else _OPAQUE
+            return self._ask(digest, token) if self._provider.can_introspect else _OPAQUE
         if refused := judge_head(head):
             return refused
         if self._needs_keys(head):
@@ -137,19 +144,48 @@ class TokenVerifier:
             return _FORGED
         return self._remember(digest, judge_claims(claims, self._expected, self._now()), self._limits.trusted)
 
+    def _ask(self, digest: bytes, token: str) -> Verdict | Awaitable[Verdict]:
+        """Ask the provider about a token that it did not refuse just now, unless too many wait to be asked about."""
+        if (refused := self._refusal(digest)) is not None:
+            return refused
+        if self._waiting >= self._limits.asking + self._limits.waiting:
+            return ProviderDown(self._keys.retry_after)
+        return self._introspect(digest, token)
+
+    def _refusal(self, digest: bytes) -> Refused | None:
+        refused = self._refused.get(digest)
+        return refused[0] if refused is not None and self._now() < refused[1] else None
+
     async def _introspect(self, digest: bytes, token: str) -> Verdict:
+        self._waiting += 1
+        try:
+            return await self._introspect_in_turn(digest, token)
+        finally:
+            self._waiting -= 1
+
+    async def _introspect_in_turn(self, digest: bytes, token: str) -> Verdict:
         async with self._asking:
             known = self._known.get(digest)
             if known is not None and self._now() < known.until:  # somebody asked while this one waited
                 return known
+            if (refused := self._refusal(digest)) is not None:
+                return refused
             try:
                 claims = await self._provider.claims_of(token)
             except ProviderError as error:
                 _log.warning("the identity provider does not say whether a token is good", cause=error.message)
                 return ProviderDown(self._keys.retry_after)
-        if claims is None:
-            return _DEAD
-        return self._remember(digest, judge_claims(claims, self._expected, self._now()), self._limits.introspected)
+            verdict = _DEAD if claims is None else judge_claims(claims, self._expected, self._now())
+            if isinstance(verdict, Refused):
+                return self._remember_refused(digest, verdict)
+            return self._remember(digest, verdict, self._limits.introspected)
+
+    def _remember_refused(self, digest: bytes, verdict: Refused) -> Refused:
+        self._refused[digest] = verdict, self._now() + self._limits.refused
+        self._refused.move_to_end(digest)
+        while len(self._refused) > self._limits.tokens:
+            self._refused.popitem(last=False)
+        return verdict
 
     def _remember(self, digest: bytes, verdict: Verified | Refused, trusted: float) -> Verdict:
         """Keep who it was under the token's hash; the token itself is kept nowhere."""

@@ -112,11 +112,13 @@ async def open_database(url: str) -> AsyncIterator[Database]:
 def create_engine(url: str) -> AsyncEngine:
     """Set up the connections; none is made yet."""
     if make_url(url).get_backend_name() == "sqlite":
-        engine = create_async_engine(url)
+        engine = create_async_engine(url, hide_parameters=True)  # of errors, which are logged
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
-    return create_async_engine(url, pool_pre_ping=True, connect_args={"timeout": 5, "command_timeout": 30})
+    return create_async_engine(
+        url, hide_parameters=True, pool_pre_ping=True, connect_args={"timeout": 5, "command_timeout": 30}
+    )
 
 
 def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
