@@ -1,7 +1,7 @@
 """Carries out what a workload's broker decides: processes are started, read and written; edges are told.
 
     edges ─ submit ─> broker ─> queue ─> process
-    process ─> lines ─> broker ─> outlet ─> edges
+    process ─> lines ─> broker ─> teller ─> outlet ─> edges
 
 Reading a process never waits for writing to it: one that writes before it reads on would otherwise block both for
 ever. What waits to be written goes out in one piece. Nor does an edge wait for a process: many sessions share its
@@ -37,6 +37,7 @@ from toolhive_sessions.effects import (
 from toolhive_sessions.facts import SessionFacts
 from toolhive_sessions.lines import Line, TooLong
 from toolhive_sessions.records import MAIN, Policy
+from toolhive_sessions.telling import EdgeTeller
 
 __all__ = ["Launcher", "Outlet", "Peer", "SessionHost"]
 
@@ -171,6 +172,7 @@ class SessionHost:
         self._name = name
         self._launcher = launcher
         self._outlet = outlet
+        self._teller = EdgeTeller(outlet)
         self._limit = limit
         self._most_unwritten = most_unwritten
         self._tick = tick
@@ -358,9 +360,7 @@ class SessionHost:
             else:
                 self._carry_out_rare(effect, to_edges)
         try:
-            for effect in to_edges:
-                if (waiting := self._outlet.deliver(effect.edge, effect.message)) is not None:
-                    await waiting
+            await self._teller.tell(to_edges)
         finally:
             if own is not None:
                 own.cancel()
