@@ -531,6 +531,21 @@ def test_clients_of_a_server_that_does_not_know_the_era_are_sent_back_to_initial
     assert "t" in world.broker._sessions
 
 
+@pytest.mark.parametrize("slot", [MAIN, "modern"])
+def test_a_server_that_says_no_to_the_era_may_say_more_in_the_same_batch(slot: str) -> None:
+    world = running()
+    if slot != MAIN:
+        world.open("s")
+    stream = world.ask(Verb.CALL_MODERN, data=request(1, _meta=MODERN))
+    if slot != MAIN:
+        world.started(slot)
+    number = world.sent(slot)[-1]["id"]
+    no = {"jsonrpc": "2.0", "id": number, "error": {"code": -32601, "message": "what?"}}
+    batch = [no, {"jsonrpc": "2.0", "method": "notifications/x"}, 1]
+    world._note(world.broker.from_process(slot, json.dumps(batch).encode(), world.now))
+    assert [(to, answer["error"]["code"]) for to, answer in world.messages()] == [(stream, -32022)]
+
+
 def test_another_first_process_is_asked_anew() -> None:
     world = running()
     modern(world)

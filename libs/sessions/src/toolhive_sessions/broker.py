@@ -10,7 +10,7 @@ Time is given, in seconds of any steady clock.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import assert_type
+from typing import Any, assert_type
 
 from toolhive_common.mcp.eras import refuse_modern
 from toolhive_common.mcp.jsonrpc import Invalid, Notification, Request, Response, classify, parse
@@ -41,6 +41,7 @@ __all__ = ["Broker"]
 
 _UNKNOWN = "Session not found"
 _CROWDED = "the server does not read what it is sent; try again in a moment"
+_UNASKED = "the server spoke before it was asked anything"
 _NO_REQUEST = "the message is no JSON-RPC request"
 _ANSWERS = frozenset({"method", "result", "error"})
 """One of which every message has. What has none, and calls itself no message, is what servers log."""
@@ -349,7 +350,7 @@ class Broker:
         if process is None or not line.strip():
             return []
         if process.mux is None:
-            return [Dropped("the server spoke before it was asked anything")]
+            return [Dropped(_UNASKED)]
         try:
             value = parse(line)
         except ValueError:
@@ -357,7 +358,13 @@ class Broker:
         if isinstance(value, dict) and "jsonrpc" in value and _ANSWERS.isdisjoint(value):
             return self._carry(process, _unreadable(process.mux, line), now)
         if isinstance(value, list):  # a batch, which servers of 2025-03-26 may write
-            return [each for part in value for each in self._carry(process, process.mux.from_server(part), now)]
+            return [each for part in value for each in self._said(process, part, now)]
+        return self._said(process, value, now)
+
+    def _said(self, process: Process, value: Any, now: float) -> list[BrokerEffect]:
+        """Take one message of a process, which may be unasked again since the message before: it said no to an era."""
+        if process.mux is None:
+            return [Dropped(_UNASKED)]
         return self._carry(process, process.mux.from_server(value), now)
 
     def too_long(self, slot: str, head: bytes, tail: bytes, *, limit: int, now: float) -> list[BrokerEffect]:
