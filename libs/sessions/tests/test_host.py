@@ -452,6 +452,46 @@ async def test_a_thousand_sessions_leave_nothing() -> None:
         assert len(world.place.opened) == len(world.place.closed) == 1000
 
 
+async def test_a_process_that_is_given_up_before_it_is_begun_with_leaves_nothing() -> None:
+    async with serving(per_session=True) as world:
+        for number in range(20):
+            session = f"s{number}"
+            initialize = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize"}).encode()
+            await world.host.submit("e", ToBroker(Verb.OPEN, number, session, initialize, True))
+            await world.host.submit("e", ToBroker(Verb.LEAVE, number, session))
+        await asyncio.sleep(0.01)
+        assert world.host._tasks == {}
+
+
+async def test_a_slots_next_process_waits_for_its_last_one_also_when_one_between_them_was_given_up() -> None:
+    async with serving() as world:
+        host, ending = world.host, asyncio.Event()
+        stopping = world.place.stop
+
+        async def stop(slot: str) -> None:
+            await ending.wait()
+            await stopping(slot)
+
+        world.place.stop = stop  # type: ignore[method-assign]
+        assert host._group is not None
+        host._start(host._group, "slot")
+        while "slot" not in host._running:
+            await asyncio.sleep(0.01)
+        host._stop("slot")
+        for _ in range(2):
+            host._start(host._group, "slot")
+            await asyncio.sleep(0)
+            host._stop("slot")
+            await asyncio.sleep(0.01)
+        host._start(host._group, "slot")
+        await asyncio.sleep(0.05)
+        assert len(world.place.processes["slot"]) == 1
+        ending.set()
+        while "slot" not in host._running:
+            await asyncio.sleep(0.01)
+        assert len(world.place.processes["slot"]) == 1
+
+
 async def test_an_edge_that_does_not_take_what_it_is_told_is_waited_for() -> None:
     """What is told stays in order, and nothing of it is lost, when telling takes long."""
     async with serving(main=True) as world:

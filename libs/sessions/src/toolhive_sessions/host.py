@@ -308,6 +308,21 @@ class SessionHost:
                 patience.reschedule(asyncio.get_running_loop().time() + _LAST_WORDS)
                 return
 
+    def _start(self, group: asyncio.TaskGroup, slot: str) -> None:
+        before = self._tasks.get(slot)
+        task = self._tasks[slot] = group.create_task(self._run_started(slot, before))
+
+        def ended(_: "asyncio.Task[None]") -> None:
+            """Not the task's own work: one that is cancelled before its first step does none."""
+            if self._tasks.get(slot) is not task:
+                return
+            if before is None or before.done():
+                del self._tasks[slot]
+            else:  # it gave up waiting for that one, which the next has to wait for
+                self._tasks[slot] = before
+
+        task.add_done_callback(ended)
+
     async def _run_started(self, slot: str, before: "asyncio.Task[None] | None") -> None:
         try:
             if before is not None:  # the slot's last process, which is about to end
@@ -322,9 +337,6 @@ class SessionHost:
             _log.exception("a process for a session failed", workload=self._name, slot=slot)
             text = "the server's process could not be started; the log of the agent says why"
             await self._failed(slot, text, RefusalCode.SERVER_UNAVAILABLE)
-        finally:
-            if self._tasks.get(slot) is asyncio.current_task():
-                del self._tasks[slot]
 
     async def _end(self, slot: str) -> None:
         """End a process for good: our own end, which may come meanwhile, has to wait for it."""
@@ -377,8 +389,7 @@ class SessionHost:
                     failed = self._broker.process_exited(slot, _NOT_SERVED, self._clock(), code=code)
                     to_edges += [each for each in failed if isinstance(each, ToEdge)]
                 else:
-                    task = self._group.create_task(self._run_started(slot, self._tasks.get(slot)))
-                    self._tasks[slot] = task
+                    self._start(self._group, slot)
             case SessionOpened(session, client):
                 self._outlet.session_opened(session, client)
             case SessionChanged(session):
