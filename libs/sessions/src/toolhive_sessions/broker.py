@@ -77,6 +77,8 @@ class Broker:
         """Sessions of clients."""
         self._asleep: set[str] = set()
         """Restored sessions that were not heard of since, by the names they were kept under."""
+        self._awake: dict[str, str] = {}
+        """Ids of the restored sessions that were, by these names: whoever keeps facts may know no other."""
         self._at: dict[tuple[str, int], tuple[Session, Stream]] = {}
         """What an edge's stream is."""
         self._verbs: dict[Verb, Callable[[str, ToBroker, float], list[BrokerEffect]]] = {
@@ -150,7 +152,7 @@ class Broker:
             return None
         self._asleep.remove(name)
         found = self._sessions.pop(name)
-        found.id = session
+        found.id = self._awake[name] = session
         self._sessions[session] = found
         process = self._pool.find(found.slot)
         for mux in (process.mux, process.earlier) if process else ():
@@ -362,7 +364,7 @@ class Broker:
         return self._said(process, value, now)
 
     def _said(self, process: Process, value: Any, now: float) -> list[BrokerEffect]:
-        """Take one message of a process, which may be unasked again since the message before: it said no to an era."""
+        """Take one message of a process, which may have said no to an era, and be unasked again, just before."""
         if process.mux is None:
             return [Dropped(_UNASKED)]
         return self._carry(process, process.mux.from_server(value), now)
@@ -402,10 +404,13 @@ class Broker:
         return [session.id for session in self._sessions.values() if _outlasts(session)]
 
     def facts(self, session: str) -> SessionFacts | None:
-        """What has to be kept of a session so that another broker can `restore` it; ``None`` when none can."""
-        found = self._sessions.get(session)
+        """What has to be kept of a session so that another broker can `restore` it; ``None`` when none can.
+
+        A session may also be given by the name under which it was kept, whether its client was heard of or not.
+        """
+        found = self._sessions.get(self._awake.get(session, session))
         mux = self._pool.legacy_of(MAIN)
-        return mux.facts(session) if found is not None and mux is not None and _outlasts(found) else None
+        return mux.facts(found.id) if found is not None and mux is not None and _outlasts(found) else None
 
     def restore(self, facts: Iterable[SessionFacts], now: float) -> None:
         """Go on with sessions of an earlier broker. Comes before `process_started`, and before all else."""
@@ -542,6 +547,8 @@ class Broker:
         if self._sessions.pop(session.id, None) is None:
             return []
         self._asleep.discard(session.id)
+        if self._awake:
+            self._awake.pop(kept_name(session.id), None)
         self._clients -= session.kind is Kind.CLIENT
         effects: list[BrokerEffect] = []
         for stream in {id(each): each for each in (*session.calls.values(), session.listener) if each}.values():
