@@ -156,7 +156,7 @@ def remembered(world: World) -> dict[str, Any]:
                 calls = mux._calls
                 for name in ("_calls", "_of_session", "_left", "_work", "_unwanted", "_logging"):
                     tables[f"{process.slot}.calls.{name}"] = getattr(calls, name)
-                tables[f"{process.slot}.back"] = getattr(getattr(mux, "_back", None), "_session", None)
+                tables[f"{process.slot}.back"] = getattr(getattr(mux, "_back", None), "_asked", None)
                 tables[f"{process.slot}.tasks"] = getattr(getattr(mux, "_tasks", None), "_owner", None)
                 tables[f"{process.slot}.subscriptions"] = getattr(
                     getattr(mux, "_subscriptions", None), "_sessions", None
@@ -238,7 +238,9 @@ def test_a_session_cannot_be_opened_over_another() -> None:
     assert len(world.broker) == 1
 
 
-@pytest.mark.parametrize("request_id", [1, "1", "{x}", "{0}", "{", "\ud800", "x" * 100_000], ids=repr)
+@pytest.mark.parametrize(
+    "request_id", [1, "1", "{x}", "{0}", "{", "\ud800", "x" * 1024], ids=lambda each: repr(each)[:9]
+)
 def test_an_id_in_use_is_refused_until_it_is_answered(request_id: Any) -> None:
     world = running()
     world.open("s")
@@ -250,6 +252,83 @@ def test_an_id_in_use_is_refused_until_it_is_answered(request_id: Any) -> None:
     world.answer(number)
     world.forget()
     assert world.call("s", request_id)[1] > number
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("id", {"id": "x" * 1025, "method": "tools/call"}),
+        ("method", {"id": 1, "method": "x" * 1025}),
+        ("progressToken", {"id": 1, "method": "tools/call", "params": {"_meta": {"progressToken": "x" * 1025}}}),
+        ("uri", {"id": 1, "method": "resources/subscribe", "params": {"uri": "x" * 8193}}),
+    ],
+)
+@pytest.mark.parametrize("verb", [Verb.CALL, Verb.CALL_ONCE, Verb.CALL_MODERN])
+def test_a_request_of_which_too_much_would_be_remembered_is_refused(
+    verb: Verb, what: str, message: dict[str, Any]
+) -> None:
+    world = running()
+    world.open("s")
+    world.ask(verb, "s", body(message))
+    [said] = world.said()
+    assert (said.note, said.code) == (Note.REFUSED, RefusalCode.NO_REQUEST)
+    assert said.data.startswith(b"the %s of the request is longer than" % what.encode())
+    assert world.sent() == []
+
+
+def test_an_initialize_of_which_too_much_would_be_remembered_is_refused() -> None:
+    world = running()
+    world.ask(Verb.OPEN, "s", request("x" * 1025, "initialize"))
+    assert [said.code for said in world.said()] == [RefusalCode.NO_REQUEST]
+    assert len(world.broker) == 0
+
+
+@pytest.mark.parametrize("shaken", [True, False], ids=["first client", "later client"])
+def test_a_client_that_can_do_more_than_can_be_remembered_gets_an_error_and_no_session(shaken: bool) -> None:
+    world = running()
+    if shaken:
+        world.open("other")
+    before = remembered(world)
+    stream = world.ask(Verb.OPEN, "s", request(1, "initialize", capabilities={"experimental": {"x": "y" * 20_000}}))
+    [(to, answer)] = world.messages()
+    assert (to, answer["error"]["code"]) == (stream, -32602)
+    assert "capabilities" in answer["error"]["message"]
+    assert remembered(world) == before
+    assert world.sent() == []
+
+
+def test_a_session_has_only_so_many_open_calls_those_that_its_client_left_included() -> None:
+    world = running()
+    world.open("s")
+    numbers = []
+    for count in range(Policy().max_calls):
+        stream, number = world.call("s", count, streams=True)
+        numbers.append(number)
+        if count % 2:
+            world.ask(Verb.LEAVE, stream=stream)
+    world.forget()
+    world.ask(Verb.CALL, "s", request("one more"))
+    assert [said.code for said in world.said()] == [RefusalCode.CALLS_FULL]
+    world.open("another")
+    assert world.call("another", 1)[1] > numbers[-1]
+    world.answer(numbers[1])
+    assert world.call("s", "one more")[1] > numbers[-1]
+
+
+def test_a_progress_token_that_can_be_none_is_left_to_the_process() -> None:
+    world = running()
+    world.open("s")
+    token = {"x": "y"}
+    world.ask(Verb.CALL, "s", request(1, _meta={"progressToken": token}))
+    assert world.sent()[-1]["params"]["_meta"]["progressToken"] == token
+
+
+def test_a_subscription_whose_client_stopped_waiting_is_not_remembered() -> None:
+    world = running()
+    world.open("s")
+    stream = world.ask(Verb.CALL, "s", request(1, "resources/subscribe", uri="a:1"))
+    world.ask(Verb.LEAVE, stream=stream, cancel=True)
+    assert world.broker._sessions["s"].noted == set()
 
 
 def test_the_same_id_as_text_is_another() -> None:

@@ -15,6 +15,7 @@ from typing import Any, assert_type
 from toolhive_common.mcp.eras import refuse_modern
 from toolhive_common.mcp.jsonrpc import Invalid, Notification, Request, Response, classify, parse
 from toolhive_common.mcp.port import FromBroker, Note, RefusalCode, ToBroker, Verb
+from toolhive_sessions.bounds import part_too_long
 from toolhive_sessions.effects import (
     BrokerEffect,
     CallKey,
@@ -49,6 +50,7 @@ _LOOKED_AT = 4096
 """Bytes at each end of a line that cannot be read, where the id of the call that it answers is looked for."""
 _CHANGES_FACTS = frozenset({"logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
 _NUMBER = re.compile(r"[0-9]{1,15}")
+_BUSY = "the session has {limit} calls that are not answered, which is the limit; wait for answers, or cancel calls"
 _FULL = (
     "the workload has {limit} open sessions, which is the limit; try again later, or end sessions that are not needed"
 )
@@ -109,9 +111,11 @@ class Broker:
         return self._verbs[message.verb](edge, message, now)
 
     def _open(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
-        request = _read(message.data) if message.verb is Verb.OPEN else None
-        if message.verb is Verb.OPEN and (not isinstance(request, Request) or request.method != "initialize"):
-            return [_refuse(edge, message, RefusalCode.NO_REQUEST, "a session begins with an initialize request")]
+        request = _request_in(message.data) if message.verb is Verb.OPEN else None
+        if isinstance(request, Request) and request.method != "initialize":
+            request = "a session begins with an initialize request"
+        if isinstance(request, str):
+            return [_refuse(edge, message, RefusalCode.NO_REQUEST, request)]
         if message.session in self._sessions or is_kept_name(message.session):
             return [_refuse(edge, message, RefusalCode.ID_IN_USE, "there is a session of this id; take another")]
         effects = self._make_room(now)
@@ -165,13 +169,11 @@ class Broker:
         if session is None:
             return [_refuse(edge, message, RefusalCode.UNKNOWN_SESSION, _UNKNOWN)]
         session.last_used = now
-        request = _read(message.data)
+        request = _request_in(message.data)
         if not isinstance(request, Request):
-            return [_refuse(edge, message, RefusalCode.NO_REQUEST, _NO_REQUEST)]
-        if call_key(request.id) in session.calls:
-            shown = repr(request.id)[:100]
-            text = f"the id {shown} is in use by a call of this session that is not answered yet; take another"
-            return [_refuse(edge, message, RefusalCode.ID_IN_USE, text)]
+            return [_refuse(edge, message, RefusalCode.NO_REQUEST, request)]
+        if (why := self._no_place(session, request)) is not None:
+            return [_refuse(edge, message, *why)]
         process = self._pool.serving(session.slot, now)
         if not isinstance(process, Process):
             return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, process)]
@@ -179,11 +181,21 @@ class Broker:
             return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, _CROWDED)]
         return self._pool.started(process) + self._request(session, process, edge, message, request, now)
 
+    def _no_place(self, session: Session, request: Request) -> tuple[RefusalCode, str] | None:
+        """Why a session has no place for a request among its open calls."""
+        if call_key(request.id) in session.calls:
+            shown = repr(request.id)[:100]
+            text = f"the id {shown} is in use by a call of this session that is not answered yet; take another"
+            return RefusalCode.ID_IN_USE, text
+        if len(session.calls) >= self._policy.max_calls:
+            return RefusalCode.CALLS_FULL, _BUSY.format(limit=self._policy.max_calls)
+        return None
+
     def _call_alone(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
         """Serve one request with a session made for it."""
-        request = _read(message.data)
+        request = _request_in(message.data)
         if not isinstance(request, Request):
-            return [_refuse(edge, message, RefusalCode.NO_REQUEST, _NO_REQUEST)]
+            return [_refuse(edge, message, RefusalCode.NO_REQUEST, request)]
         kind = Kind.MODERN if message.verb is Verb.CALL_MODERN else Kind.ONCE
         if kind is Kind.MODERN and not self._pool.knows_modern:
             return [ToEdge(edge, FromBroker(Note.FINAL, message.stream, refuse_modern(request), 1))]
@@ -292,6 +304,7 @@ class Broker:
         if key is None or not (message.cancel or session.kind is not Kind.CLIENT):
             return []
         del session.calls[key]
+        session.noted.discard(key)
         effects: list[BrokerEffect] = []
         process = self._pool.find(session.slot)
         if process is not None and process.mux is not None:
@@ -572,6 +585,14 @@ def _read(data: bytes) -> Request | Notification | Response | Invalid | None:
         return classify(parse(data))
     except ValueError:
         return None
+
+
+def _request_in(data: bytes) -> Request | str:
+    """The request that an edge passes on, or why it is none that can be served."""
+    message = _read(data)
+    if not isinstance(message, Request):
+        return _NO_REQUEST
+    return part_too_long(message) or message
 
 
 def _unreadable(mux: LegacyMultiplexer | ModernMultiplexer, line: bytes) -> list[MuxEffect]:

@@ -34,7 +34,8 @@ from toolhive_common.mcp.jsonrpc import (
 )
 from toolhive_common.mcp.port import RefusalCode
 from toolhive_sessions.backcalls import BackCalls
-from toolhive_sessions.calls import Call, CallTable
+from toolhive_sessions.bounds import capabilities_too_large
+from toolhive_sessions.calls import Call, CallTable, progress_token
 from toolhive_sessions.clients import LEVELS, Client, client_from
 from toolhive_sessions.effects import CallKey, Dropped, Handshake, MuxEffect, ToClient, ToServer, call_key
 from toolhive_sessions.facts import SessionFacts, kept_name
@@ -52,6 +53,7 @@ _TO_ALL = frozenset(
         "notifications/resources/list_changed",
     }
 )
+_OF_RESOURCES = frozenset({"resources/subscribe", "resources/unsubscribe"})
 _OF_ONE_TASK = frozenset({"tasks/get", "tasks/result", "tasks/cancel"})
 
 
@@ -139,6 +141,9 @@ class LegacyMultiplexer:
     def request(self, session: str, request: Request) -> list[MuxEffect]:
         """Take a request of a session."""
         if request.method == "initialize":  # whatever else it says: it is how the older era begins
+            if (why := capabilities_too_large(params_of(request))) is not None:
+                body = error_body(request.id, Code.INVALID_PARAMS, why)
+                return [ToClient(session, body, call_key(request.id), final=True)]
             self._clients[session] = client_from(session, params_of(request))
             return self._desk.request(session, request, self._calls.next_number())
         if is_modern(request):  # one that the process took for the first would shut all clients of this era out
@@ -152,12 +157,12 @@ class LegacyMultiplexer:
 
     def _forward(self, session: str, request: Request) -> list[MuxEffect]:
         params = params_of(request)
-        uri = params.get("uri")
+        uri = params.get("uri") if request.method in _OF_RESOURCES else ""
         uri = uri if isinstance(uri, str) else ""
         if self._shared and (answer := self._answer_ourselves(session, request, uri)) is not None:
             return [ToClient(session, answer, call_key(request.id), final=True)]
         meta = meta_of(request)
-        token = meta.get("progressToken")
+        token = progress_token(meta)
         number = self._calls.add(Call(session, request.id, request.method, token, uri, "task" in params))
         raw = {**request.raw, "id": number}
         if token is not None:

@@ -28,6 +28,8 @@ class Policy:
     ttl: float = 7200.0
     """Seconds after which a session, or a shared process that was started on demand, ends when nobody uses it."""
     max_sessions: int = 1000
+    max_calls: int = 2000
+    """Calls of one session that are not answered, those that its client left included."""
     max_processes: int = 100
     """Started on demand."""
     spared: float = 600.0

@@ -68,6 +68,8 @@ class RefusalCode(StrEnum):
 
     UNKNOWN_SESSION = "unknown_session"
     SESSIONS_FULL = "sessions_full"
+    CALLS_FULL = "calls_full"
+    """The session has as many open calls as it may."""
     ID_IN_USE = "id_in_use"
     SERVER_UNAVAILABLE = "server_unavailable"
     SERVER_LOST = "server_lost"
