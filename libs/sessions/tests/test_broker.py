@@ -885,8 +885,62 @@ def test_only_so_much_is_kept_for_who_may_come_again() -> None:
         _, number = world.call("s", f"c{each}", streams=True)
         world.now += 1
         world.answer(number, result={"x": "y" * 100_000})
-    past = world.broker._sessions["s"].past
+    past = world.broker._sessions["s"].shelf.past
     assert 0 < sum(stream.kept_bytes for stream in past.values()) <= 4 * 1024 * 1024
+
+
+def test_what_all_streams_of_a_session_keep_is_bounded_and_the_oldest_goes_first() -> None:
+    world = running()
+    world.open("s")
+    numbers = []
+    for count in range(40):
+        stream = world.ask(Verb.CALL, "s", request(count, _meta={"progressToken": count}), streams=True)
+        numbers.append((stream, world.sent()[-1]["id"]))
+        world.ask(Verb.LEAVE, stream=stream)
+    for step in range(3):
+        for _, number in numbers:
+            params = {"progressToken": number, "progress": step, "message": "y" * 200_000}
+            world.says({"method": "notifications/progress", "params": params})
+    session = world.broker._sessions["s"]
+    kept = [[number for number, _ in stream.kept or ()] for stream in session.calls.values()]
+    assert session.shelf.size == sum(stream.kept_bytes for stream in session.calls.values())
+    assert 8 * 1024 * 1024 - 201_000 < session.shelf.size <= 8 * 1024 * 1024
+    assert [len(each) for each in kept] == sorted(len(each) for each in kept), "the oldest of all goes first"
+    assert all(each[-1] == 3 for each in kept)
+    for _, number in numbers:
+        world.answer(number)
+    world.now += 1000
+    world.tick(0)
+    assert session.shelf.size == 0
+    assert session.shelf.past == {}
+
+
+def test_what_is_not_kept_any_more_is_forgotten_in_the_end() -> None:
+    world = running()
+    world.open("s")
+    for _ in range(5000):
+        world.says({"method": "notifications/tools/list_changed"})
+    assert len(world.broker._sessions["s"].shelf._order or ()) <= 500
+
+
+def test_an_ended_stream_whose_messages_made_room_cannot_be_resumed() -> None:
+    world = running()
+    world.open("s")
+    stream, number = world.call("s", 1, streams=True)
+    world.ask(Verb.LEAVE, stream=stream)
+    world.answer(number, result={"x": "y" * 1_000_000})
+    world.now += 1
+    world.ask(Verb.LISTEN, "s")
+    world.ask(Verb.CALL, "s", request(2, _meta={"progressToken": 2}), streams=True)
+    token = world.sent()[-1]["id"]
+    large = {"message": "y" * 1_000_000}
+    for _ in range(4):
+        world.says({"method": "notifications/tools/list_changed", "params": large})
+        world.forget()
+        world.says({"method": "notifications/progress", "params": {"progressToken": token, "progress": 1, **large}})
+    world.forget()
+    world.ask(Verb.LISTEN, "s", after=f"e.{stream}.0")
+    assert [said.code for said in world.said()] == [RefusalCode.NOTHING_TO_RESUME]
 
 
 def test_changes_of_lists_come_to_who_listens_and_not_among_the_messages_of_a_call() -> None:

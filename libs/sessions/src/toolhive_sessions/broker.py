@@ -36,7 +36,7 @@ from toolhive_sessions.legacy import LegacyMultiplexer
 from toolhive_sessions.modern import ModernMultiplexer
 from toolhive_sessions.pool import Pool
 from toolhive_sessions.records import MAIN, Kind, Policy, Process, Session, expired, makes_room
-from toolhive_sessions.streams import Stream, keep_ended, newest_open
+from toolhive_sessions.streams import Stream, newest_open
 
 __all__ = ["Broker"]
 
@@ -268,7 +268,7 @@ class Broker:
 
     def _named(self, session: Session, name: str) -> Stream | None:
         streams = [*session.calls.values(), *([session.listener] if session.listener else [])]
-        return next((stream for stream in streams if stream.name == name), session.past.get(name))
+        return next((stream for stream in streams if stream.name == name), session.shelf.past.get(name))
 
     def _resume(self, session: Session, stream: Stream, edge: str, number: int, *, after: int) -> list[BrokerEffect]:
         effects: list[BrokerEffect] = []
@@ -305,6 +305,7 @@ class Broker:
             return []
         del session.calls[key]
         session.noted.discard(key)
+        session.shelf.drop(stream)
         effects: list[BrokerEffect] = []
         process = self._pool.find(session.slot)
         if process is not None and process.mux is not None:
@@ -397,8 +398,8 @@ class Broker:
         for session in expired(self._sessions.values(), now=now, ttl=self._policy.ttl):
             effects += self._close(session, "the session was not used for too long", now)
         for session in self._sessions.values():
-            if session.past:
-                session.past = {name: stream for name, stream in session.past.items() if stream.resumable(now)}
+            if session.shelf.past:
+                session.shelf.tick(now)
         for process, said in (*self._pool.silent(now), *self._pool.over(now)):
             effects += self._carry(process, said, now)
         return effects + self._pool.reap(now, used={session.slot for session in self._sessions.values()})
@@ -525,9 +526,9 @@ class Broker:
         final: bool,
         failure: RefusalCode | None = None,
     ) -> list[BrokerEffect]:
-        count = stream.add(data, final=final, now=now)
+        count = stream.add(data, session.shelf, final=final, now=now)
         if final and stream.resumable(now):
-            keep_ended(session.past, stream)
+            session.shelf.end(stream)
         if not stream.attached:
             return []
         stream.sent = count
