@@ -475,10 +475,27 @@ def test_a_dead_edges_calls_go_on_and_its_single_requests_and_attached_sessions_
     world.forget()
     world.edge_gone("dead")
     assert [message["params"]["requestId"] for message in world.sent()] == [once]
+    told = world.said("dead")
+    assert [(said.note, said.code) for said in told] == [(Note.DONE, RefusalCode.EDGE_LOST)] * 3
+    assert len({said.stream for said in told}) == 3
     assert set(world.broker._sessions) == {"s"}
     assert set(world.broker._at) == {("alive", other)}
     world.answer(number)
     assert world.notes() == [(Note.FINAL, other)]
+
+
+def test_an_edge_that_is_taken_for_dead_is_told_once_of_each_stream_also_of_those_of_a_session_that_ends() -> None:
+    world = running()
+    attached = world.ask(Verb.ATTACH, "s", edge="dead")
+    listening = world.ask(Verb.LISTEN, "s", edge="dead")
+    waiting = world.ask(Verb.ATTACH, "other", edge="dead")
+    world.forget()
+    world.edge_gone("dead")
+    told = [said.stream for said in world.said("dead")]
+    assert sorted(told) == sorted({listening, waiting}), f"{attached} ended when its client listened anew"
+    world.edge_gone("dead")
+    assert world.said() == []
+    assert remembered(world) == {}
 
 
 # -- sessions on one stream, single requests ------------------------------------------------------------------------

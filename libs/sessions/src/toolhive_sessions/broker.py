@@ -43,6 +43,7 @@ __all__ = ["Broker"]
 _UNKNOWN = "Session not found"
 _CROWDED = "the server does not read what it is sent; try again in a moment"
 _UNASKED = "the server spoke before it was asked anything"
+_CUT_OFF = "the proxy was cut off from the server for a while, and the answer cannot be told any more; try again"
 _NO_REQUEST = "the message is no JSON-RPC request"
 _ANSWERS = frozenset({"method", "result", "error"})
 """One of which every message has. What has none, and calls itself no message, is what servers log."""
@@ -320,10 +321,18 @@ class Broker:
         return [*self._close(session, "its client ended it", now), done]
 
     def edge_gone(self, edge: str, now: float) -> list[BrokerEffect]:
-        """Take all clients of an edge for gone. What their sessions were asked goes on: they may come again."""
+        """Take all clients of an edge for gone. What their sessions were asked goes on: they may come again.
+
+        It is told so, in case that it was cut off only: nothing comes for these streams any more, and its clients
+        would wait for ever.
+        """
         effects: list[BrokerEffect] = []
-        for address in [address for address in self._at if address[0] == edge]:
-            effects += self._leave(edge, ToBroker(Verb.LEAVE, address[1]), now)
+        for number in [number for each, number in self._at if each == edge]:
+            if (edge, number) not in self._at:  # it was told of the end of its session
+                continue
+            told = FromBroker(Note.DONE, number, _CUT_OFF.encode(), code=RefusalCode.EDGE_LOST)
+            effects.append(ToEdge(edge, told))
+            effects += self._leave(edge, ToBroker(Verb.LEAVE, number), now)
         return effects
 
     # -- processes ------------------------------------------------------------------------------------------------

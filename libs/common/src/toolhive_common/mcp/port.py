@@ -79,6 +79,9 @@ class RefusalCode(StrEnum):
     NO_REQUEST = "no_request"
     """What should be a request is none."""
     NOTHING_TO_RESUME = "nothing_to_resume"
+    EDGE_LOST = "edge_lost"
+    """The edge was taken for dead. Clients can come again for what can be resumed; with `Note.DONE`, the data is a
+    sentence for the others."""
 
 
 @dataclass(slots=True)

@@ -34,6 +34,7 @@ _FAILURES: dict[RefusalCode, tuple[int, int, int | None]] = {
     RefusalCode.SERVER_SILENT: (504, Code.SERVER_ERROR, None),
     RefusalCode.NO_REQUEST: (400, Code.INVALID_REQUEST, None),
     RefusalCode.NOTHING_TO_RESUME: (400, Code.INVALID_REQUEST, None),
+    RefusalCode.EDGE_LOST: (503, Code.SERVER_ERROR, _SOON),
 }
 
 
