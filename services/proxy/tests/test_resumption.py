@@ -170,6 +170,22 @@ async def test_an_event_that_is_not_known_cannot_be_resumed_from(fleet: Fleet, p
     assert "make the request again" in reply.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("after", ["junk.x", "junk", ".", "x.y.7z"])
+async def test_events_behind_an_id_that_is_none_have_ids_that_can_be_resumed_from(
+    fleet: Fleet, proxy: Proxy, after: str
+) -> None:
+    server = await served(fleet, proxy)
+    session = await proxy.open_session("time")
+    async with AsyncExitStack() as stack:
+        stream = await listen(stack, proxy, session, after)
+        for _ in range(2):
+            server.server.say(method="notifications/tools/list_changed")
+        first, second = await stream.next(), await stream.next()
+    async with AsyncExitStack() as stack:
+        again = await (await listen(stack, proxy, session, first.id or "")).next()
+    assert (again.id, again.data) == (second.id, second.data)
+
+
 async def test_another_session_cannot_fetch_the_answer(fleet: Fleet, proxy: Proxy) -> None:
     server = await served(fleet, proxy)
     mine, theirs = await proxy.open_session("time"), await proxy.open_session("time")

@@ -278,7 +278,7 @@ class Broker:
             effects.append(ToEdge(stream.edge, FromBroker(Note.DONE, stream.number)))
         stream.move(edge, number)
         self._at[edge, number] = (session, stream)
-        effects.append(ToEdge(edge, FromBroker(Note.STARTED, number)))
+        effects.append(ToEdge(edge, FromBroker(Note.STARTED, number, stream.name.encode())))
         for count, data in stream.after(after):
             last = stream.ended_at is not None and count == stream.count
             effects.append(ToEdge(edge, FromBroker(Note.FINAL if last else Note.MESSAGE, number, data, count)))

@@ -58,7 +58,8 @@ class Note(StrEnum):
     DONE = "done"
     """Nothing, and nothing more will come: what was asked is done."""
     STARTED = "started"
-    """What was asked is begun; messages follow when there are any."""
+    """What was asked is begun; messages follow when there are any. For `Verb.LISTEN` the data is the stream's name,
+    which the ids of its events begin with."""
     REFUSED = "refused"
     """It is not done. The data is a sentence for the client."""
 
