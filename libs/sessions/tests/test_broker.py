@@ -1244,6 +1244,53 @@ def test_each_client_gets_log_messages_of_its_level() -> None:
     assert level("b", "x") == ["x"]  # the process says what is wrong with it
 
 
+def test_a_log_level_that_the_server_refused_is_no_other_sessions() -> None:
+    world = running()
+    for session in ("a", "b", "c"):
+        world.open(session)
+
+    def asks(session: str, name: str) -> int:
+        world.ask(Verb.CALL, session, request("l", "logging/setLevel", level=name))
+        return int(world.sent()[-1]["id"])
+
+    for session in ("a", "b"):
+        world.says({"id": asks(session, "debug"), "error": {"code": -32601, "message": "Method not found"}})
+        assert [answer["error"]["code"] for _, answer in world.messages()] == [-32601]
+    assert world.broker.facts("a").log_level == ""  # type: ignore[union-attr]
+    world.answer(asks("c", "error"))  # none is there that wants more
+    assert world.broker.facts("c").log_level == "error"  # type: ignore[union-attr]
+
+
+def test_a_server_that_is_asked_for_two_log_levels_at_once_tells_as_much_as_the_most_curious_wants() -> None:
+    world = running()
+    for session in ("a", "b"):
+        world.open(session)
+    world.ask(Verb.CALL, "a", request("l", "logging/setLevel", level="debug"))
+    world.ask(Verb.CALL, "b", request("l", "logging/setLevel", level="error"))
+    first, second = world.sent()
+    world.answer(first["id"])
+    world.answer(second["id"])
+    [again] = world.sent()
+    assert (again["method"], again["params"]) == ("logging/setLevel", {"level": "debug"})
+    world.answer(again["id"])
+    world.ask(Verb.CALL, "b", request("l", "logging/setLevel", level="debug"))
+    assert world.sent() == []
+
+
+def test_a_new_process_that_refuses_the_log_level_of_the_one_before_it_is_asked_again() -> None:
+    world = running()
+    world.open("a")
+    world.ask(Verb.CALL, "a", request("l", "logging/setLevel", level="info"))
+    world.answer(world.sent()[-1]["id"])
+    world.exited()
+    world.started()
+    world.shake()
+    [asked] = [message for message in world.sent() if message["method"] == "logging/setLevel"]
+    world.says({"id": asked["id"], "error": {"code": -32601, "message": "Method not found"}})
+    world.ask(Verb.CALL, "a", request("l", "logging/setLevel", level="info"))
+    assert [message["method"] for message in world.sent()] == ["logging/setLevel"]
+
+
 def test_what_is_not_json_or_over_the_limit_is_dropped_or_told() -> None:
     world = running()
     world.open("s")

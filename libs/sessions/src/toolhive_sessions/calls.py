@@ -22,6 +22,8 @@ class Call:
     """As the client wrote it; on the process's side the token is the call's number."""
     uri: str = ""
     """Of ``resources/subscribe`` and ``resources/unsubscribe``."""
+    level: str = ""
+    """Of ``logging/setLevel``, where it concerns the other clients too."""
     is_task: bool = False
     """Whether its answer names a task that was made."""
     wants_logs: bool = False
