@@ -156,7 +156,7 @@ def remembered(world: World) -> dict[str, Any]:
                 calls = mux._calls
                 for name in ("_calls", "_of_session", "_left", "_work", "_unwanted", "_logging"):
                     tables[f"{process.slot}.calls.{name}"] = getattr(calls, name)
-                tables[f"{process.slot}.back"] = getattr(getattr(mux, "_back", None), "_session", None)
+                tables[f"{process.slot}.back"] = getattr(getattr(mux, "_back", None), "_asked", None)
                 tables[f"{process.slot}.tasks"] = getattr(getattr(mux, "_tasks", None), "_owner", None)
                 tables[f"{process.slot}.subscriptions"] = getattr(
                     getattr(mux, "_subscriptions", None), "_sessions", None
@@ -238,7 +238,9 @@ def test_a_session_cannot_be_opened_over_another() -> None:
     assert len(world.broker) == 1
 
 
-@pytest.mark.parametrize("request_id", [1, "1", "{x}", "{0}", "{", "\ud800", "x" * 100_000], ids=repr)
+@pytest.mark.parametrize(
+    "request_id", [1, "1", "{x}", "{0}", "{", "\ud800", "x" * 1024], ids=lambda each: repr(each)[:9]
+)
 def test_an_id_in_use_is_refused_until_it_is_answered(request_id: Any) -> None:
     world = running()
     world.open("s")
@@ -250,6 +252,83 @@ def test_an_id_in_use_is_refused_until_it_is_answered(request_id: Any) -> None:
     world.answer(number)
     world.forget()
     assert world.call("s", request_id)[1] > number
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("id", {"id": "x" * 1025, "method": "tools/call"}),
+        ("method", {"id": 1, "method": "x" * 1025}),
+        ("progressToken", {"id": 1, "method": "tools/call", "params": {"_meta": {"progressToken": "x" * 1025}}}),
+        ("uri", {"id": 1, "method": "resources/subscribe", "params": {"uri": "x" * 8193}}),
+    ],
+)
+@pytest.mark.parametrize("verb", [Verb.CALL, Verb.CALL_ONCE, Verb.CALL_MODERN])
+def test_a_request_of_which_too_much_would_be_remembered_is_refused(
+    verb: Verb, what: str, message: dict[str, Any]
+) -> None:
+    world = running()
+    world.open("s")
+    world.ask(verb, "s", body(message))
+    [said] = world.said()
+    assert (said.note, said.code) == (Note.REFUSED, RefusalCode.NO_REQUEST)
+    assert said.data.startswith(b"the %s of the request is longer than" % what.encode())
+    assert world.sent() == []
+
+
+def test_an_initialize_of_which_too_much_would_be_remembered_is_refused() -> None:
+    world = running()
+    world.ask(Verb.OPEN, "s", request("x" * 1025, "initialize"))
+    assert [said.code for said in world.said()] == [RefusalCode.NO_REQUEST]
+    assert len(world.broker) == 0
+
+
+@pytest.mark.parametrize("shaken", [True, False], ids=["first client", "later client"])
+def test_a_client_that_can_do_more_than_can_be_remembered_gets_an_error_and_no_session(shaken: bool) -> None:
+    world = running()
+    if shaken:
+        world.open("other")
+    before = remembered(world)
+    stream = world.ask(Verb.OPEN, "s", request(1, "initialize", capabilities={"experimental": {"x": "y" * 20_000}}))
+    [(to, answer)] = world.messages()
+    assert (to, answer["error"]["code"]) == (stream, -32602)
+    assert "capabilities" in answer["error"]["message"]
+    assert remembered(world) == before
+    assert world.sent() == []
+
+
+def test_a_session_has_only_so_many_open_calls_those_that_its_client_left_included() -> None:
+    world = running()
+    world.open("s")
+    numbers = []
+    for count in range(Policy().max_calls):
+        stream, number = world.call("s", count, streams=True)
+        numbers.append(number)
+        if count % 2:
+            world.ask(Verb.LEAVE, stream=stream)
+    world.forget()
+    world.ask(Verb.CALL, "s", request("one more"))
+    assert [said.code for said in world.said()] == [RefusalCode.CALLS_FULL]
+    world.open("another")
+    assert world.call("another", 1)[1] > numbers[-1]
+    world.answer(numbers[1])
+    assert world.call("s", "one more")[1] > numbers[-1]
+
+
+def test_a_progress_token_that_can_be_none_is_left_to_the_process() -> None:
+    world = running()
+    world.open("s")
+    token = {"x": "y"}
+    world.ask(Verb.CALL, "s", request(1, _meta={"progressToken": token}))
+    assert world.sent()[-1]["params"]["_meta"]["progressToken"] == token
+
+
+def test_a_subscription_whose_client_stopped_waiting_is_not_remembered() -> None:
+    world = running()
+    world.open("s")
+    stream = world.ask(Verb.CALL, "s", request(1, "resources/subscribe", uri="a:1"))
+    world.ask(Verb.LEAVE, stream=stream, cancel=True)
+    assert world.broker._sessions["s"].noted == set()
 
 
 def test_the_same_id_as_text_is_another() -> None:
@@ -396,10 +475,27 @@ def test_a_dead_edges_calls_go_on_and_its_single_requests_and_attached_sessions_
     world.forget()
     world.edge_gone("dead")
     assert [message["params"]["requestId"] for message in world.sent()] == [once]
+    told = world.said("dead")
+    assert [(said.note, said.code) for said in told] == [(Note.DONE, RefusalCode.EDGE_LOST)] * 3
+    assert len({said.stream for said in told}) == 3
     assert set(world.broker._sessions) == {"s"}
     assert set(world.broker._at) == {("alive", other)}
     world.answer(number)
     assert world.notes() == [(Note.FINAL, other)]
+
+
+def test_an_edge_that_is_taken_for_dead_is_told_once_of_each_stream_also_of_those_of_a_session_that_ends() -> None:
+    world = running()
+    attached = world.ask(Verb.ATTACH, "s", edge="dead")
+    listening = world.ask(Verb.LISTEN, "s", edge="dead")
+    waiting = world.ask(Verb.ATTACH, "other", edge="dead")
+    world.forget()
+    world.edge_gone("dead")
+    told = [said.stream for said in world.said("dead")]
+    assert sorted(told) == sorted({listening, waiting}), f"{attached} ended when its client listened anew"
+    world.edge_gone("dead")
+    assert world.said() == []
+    assert remembered(world) == {}
 
 
 # -- sessions on one stream, single requests ------------------------------------------------------------------------
@@ -529,6 +625,21 @@ def test_clients_of_a_server_that_does_not_know_the_era_are_sent_back_to_initial
     world.ask(Verb.OPEN, "t", request(0, "initialize"))
     assert [message["method"] for message in world.sent()] == (["initialize"] if slot == MAIN else [])
     assert "t" in world.broker._sessions
+
+
+@pytest.mark.parametrize("slot", [MAIN, "modern"])
+def test_a_server_that_says_no_to_the_era_may_say_more_in_the_same_batch(slot: str) -> None:
+    world = running()
+    if slot != MAIN:
+        world.open("s")
+    stream = world.ask(Verb.CALL_MODERN, data=request(1, _meta=MODERN))
+    if slot != MAIN:
+        world.started(slot)
+    number = world.sent(slot)[-1]["id"]
+    no = {"jsonrpc": "2.0", "id": number, "error": {"code": -32601, "message": "what?"}}
+    batch = [no, {"jsonrpc": "2.0", "method": "notifications/x"}, 1]
+    world._note(world.broker.from_process(slot, json.dumps(batch).encode(), world.now))
+    assert [(to, answer["error"]["code"]) for to, answer in world.messages()] == [(stream, -32022)]
 
 
 def test_another_first_process_is_asked_anew() -> None:
@@ -791,8 +902,62 @@ def test_only_so_much_is_kept_for_who_may_come_again() -> None:
         _, number = world.call("s", f"c{each}", streams=True)
         world.now += 1
         world.answer(number, result={"x": "y" * 100_000})
-    past = world.broker._sessions["s"].past
+    past = world.broker._sessions["s"].shelf.past
     assert 0 < sum(stream.kept_bytes for stream in past.values()) <= 4 * 1024 * 1024
+
+
+def test_what_all_streams_of_a_session_keep_is_bounded_and_the_oldest_goes_first() -> None:
+    world = running()
+    world.open("s")
+    numbers = []
+    for count in range(40):
+        stream = world.ask(Verb.CALL, "s", request(count, _meta={"progressToken": count}), streams=True)
+        numbers.append((stream, world.sent()[-1]["id"]))
+        world.ask(Verb.LEAVE, stream=stream)
+    for step in range(3):
+        for _, number in numbers:
+            params = {"progressToken": number, "progress": step, "message": "y" * 200_000}
+            world.says({"method": "notifications/progress", "params": params})
+    session = world.broker._sessions["s"]
+    kept = [[number for number, _ in stream.kept or ()] for stream in session.calls.values()]
+    assert session.shelf.size == sum(stream.kept_bytes for stream in session.calls.values())
+    assert 8 * 1024 * 1024 - 201_000 < session.shelf.size <= 8 * 1024 * 1024
+    assert [len(each) for each in kept] == sorted(len(each) for each in kept), "the oldest of all goes first"
+    assert all(each[-1] == 3 for each in kept)
+    for _, number in numbers:
+        world.answer(number)
+    world.now += 1000
+    world.tick(0)
+    assert session.shelf.size == 0
+    assert session.shelf.past == {}
+
+
+def test_what_is_not_kept_any_more_is_forgotten_in_the_end() -> None:
+    world = running()
+    world.open("s")
+    for _ in range(5000):
+        world.says({"method": "notifications/tools/list_changed"})
+    assert len(world.broker._sessions["s"].shelf._order or ()) <= 500
+
+
+def test_an_ended_stream_whose_messages_made_room_cannot_be_resumed() -> None:
+    world = running()
+    world.open("s")
+    stream, number = world.call("s", 1, streams=True)
+    world.ask(Verb.LEAVE, stream=stream)
+    world.answer(number, result={"x": "y" * 1_000_000})
+    world.now += 1
+    world.ask(Verb.LISTEN, "s")
+    world.ask(Verb.CALL, "s", request(2, _meta={"progressToken": 2}), streams=True)
+    token = world.sent()[-1]["id"]
+    large = {"message": "y" * 1_000_000}
+    for _ in range(4):
+        world.says({"method": "notifications/tools/list_changed", "params": large})
+        world.forget()
+        world.says({"method": "notifications/progress", "params": {"progressToken": token, "progress": 1, **large}})
+    world.forget()
+    world.ask(Verb.LISTEN, "s", after=f"e.{stream}.0")
+    assert [said.code for said in world.said()] == [RefusalCode.NOTHING_TO_RESUME]
 
 
 def test_changes_of_lists_come_to_who_listens_and_not_among_the_messages_of_a_call() -> None:
@@ -1077,6 +1242,53 @@ def test_each_client_gets_log_messages_of_its_level() -> None:
     assert level("b", "debug") == ["debug"]
     assert [heard("a", "debug"), heard("b", "debug")] == [0, 1]
     assert level("b", "x") == ["x"]  # the process says what is wrong with it
+
+
+def test_a_log_level_that_the_server_refused_is_no_other_sessions() -> None:
+    world = running()
+    for session in ("a", "b", "c"):
+        world.open(session)
+
+    def asks(session: str, name: str) -> int:
+        world.ask(Verb.CALL, session, request("l", "logging/setLevel", level=name))
+        return int(world.sent()[-1]["id"])
+
+    for session in ("a", "b"):
+        world.says({"id": asks(session, "debug"), "error": {"code": -32601, "message": "Method not found"}})
+        assert [answer["error"]["code"] for _, answer in world.messages()] == [-32601]
+    assert world.broker.facts("a").log_level == ""  # type: ignore[union-attr]
+    world.answer(asks("c", "error"))  # none is there that wants more
+    assert world.broker.facts("c").log_level == "error"  # type: ignore[union-attr]
+
+
+def test_a_server_that_is_asked_for_two_log_levels_at_once_tells_as_much_as_the_most_curious_wants() -> None:
+    world = running()
+    for session in ("a", "b"):
+        world.open(session)
+    world.ask(Verb.CALL, "a", request("l", "logging/setLevel", level="debug"))
+    world.ask(Verb.CALL, "b", request("l", "logging/setLevel", level="error"))
+    first, second = world.sent()
+    world.answer(first["id"])
+    world.answer(second["id"])
+    [again] = world.sent()
+    assert (again["method"], again["params"]) == ("logging/setLevel", {"level": "debug"})
+    world.answer(again["id"])
+    world.ask(Verb.CALL, "b", request("l", "logging/setLevel", level="debug"))
+    assert world.sent() == []
+
+
+def test_a_new_process_that_refuses_the_log_level_of_the_one_before_it_is_asked_again() -> None:
+    world = running()
+    world.open("a")
+    world.ask(Verb.CALL, "a", request("l", "logging/setLevel", level="info"))
+    world.answer(world.sent()[-1]["id"])
+    world.exited()
+    world.started()
+    world.shake()
+    [asked] = [message for message in world.sent() if message["method"] == "logging/setLevel"]
+    world.says({"id": asked["id"], "error": {"code": -32601, "message": "Method not found"}})
+    world.ask(Verb.CALL, "a", request("l", "logging/setLevel", level="info"))
+    assert [message["method"] for message in world.sent()] == ["logging/setLevel"]
 
 
 def test_what_is_not_json_or_over_the_limit_is_dropped_or_told() -> None:

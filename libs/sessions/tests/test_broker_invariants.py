@@ -258,8 +258,10 @@ class Crowd(RuleBasedStateMachine):
     def an_edge_dies(self, edge: str, really: bool) -> None:
         if not really:
             return
-        self.ended |= {address for address in self.owner if address[0] == edge}
+        still_open = {address for address in self.broker._at if address[0] == edge}
         self.carry_out(self.broker.edge_gone(edge, self.now))
+        assert still_open <= self.ended, "a client was not told, though its edge may be there"
+        self.ended |= {address for address in self.owner if address[0] == edge}
 
     # -- what processes do ----------------------------------------------------------------------------------------
 
@@ -412,7 +414,7 @@ def assert_idle(mux: Any) -> None:
     assert not mux._calls._of_session
     assert not mux._queue
     assert not getattr(mux, "_clients", {})
-    assert not getattr(getattr(mux, "_back", None), "_session", {})
+    assert not getattr(getattr(mux, "_back", None), "_asked", {})
 
 
 TestCrowd = Crowd.TestCase

@@ -150,6 +150,20 @@ def test_a_kept_session_that_nobody_comes_for_ends_and_is_told() -> None:
     assert then.ask("0123456789abcdef", "tools/list").message.code is RefusalCode.UNKNOWN_SESSION
 
 
+def test_the_facts_of_a_restored_session_are_found_by_its_kept_name_for_as_long_as_it_lives() -> None:
+    life = Life()
+    life.start()
+    life.begin("s")
+    then = life.next_life()
+    [name], [facts] = then.broker.kept(), life.facts()
+    assert then.broker.facts(name) == facts
+    then.ask("s", "tools/list")
+    assert then.broker.facts(name) == then.broker.facts("s") == facts
+    then.take(then.broker.handle("e", ToBroker(Verb.END, 100, "s"), 0.0))
+    assert then.broker.facts(name) is None
+    assert then.broker._awake == {}
+
+
 def test_what_changes_the_facts_is_told_once_the_server_agreed() -> None:
     life = Life()
     life.start()

@@ -452,6 +452,46 @@ async def test_a_thousand_sessions_leave_nothing() -> None:
         assert len(world.place.opened) == len(world.place.closed) == 1000
 
 
+async def test_a_process_that_is_given_up_before_it_is_begun_with_leaves_nothing() -> None:
+    async with serving(per_session=True) as world:
+        for number in range(20):
+            session = f"s{number}"
+            initialize = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize"}).encode()
+            await world.host.submit("e", ToBroker(Verb.OPEN, number, session, initialize, True))
+            await world.host.submit("e", ToBroker(Verb.LEAVE, number, session))
+        await asyncio.sleep(0.01)
+        assert world.host._tasks == {}
+
+
+async def test_a_slots_next_process_waits_for_its_last_one_also_when_one_between_them_was_given_up() -> None:
+    async with serving() as world:
+        host, ending = world.host, asyncio.Event()
+        stopping = world.place.stop
+
+        async def stop(slot: str) -> None:
+            await ending.wait()
+            await stopping(slot)
+
+        world.place.stop = stop  # type: ignore[method-assign]
+        assert host._group is not None
+        host._start(host._group, "slot")
+        while "slot" not in host._running:
+            await asyncio.sleep(0.01)
+        host._stop("slot")
+        for _ in range(2):
+            host._start(host._group, "slot")
+            await asyncio.sleep(0)
+            host._stop("slot")
+            await asyncio.sleep(0.01)
+        host._start(host._group, "slot")
+        await asyncio.sleep(0.05)
+        assert len(world.place.processes["slot"]) == 1
+        ending.set()
+        while "slot" not in host._running:
+            await asyncio.sleep(0.01)
+        assert len(world.place.processes["slot"]) == 1
+
+
 async def test_an_edge_that_does_not_take_what_it_is_told_is_waited_for() -> None:
     """What is told stays in order, and nothing of it is lost, when telling takes long."""
     async with serving(main=True) as world:
@@ -483,3 +523,70 @@ async def test_a_slot_that_is_used_again_while_its_last_process_ends_is_another_
         while "modern" in world.place.processes:
             await asyncio.sleep(0.01)
         assert world.place.stops == ["modern"] * 3
+
+
+class Scripted:
+    """A process that says what the test has it say."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[Any] = asyncio.Queue()
+        self.lines: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def send(self, data: bytes) -> None:
+        for line in data.splitlines():
+            self.heard.put_nowait(json.loads(line))
+
+    async def messages(self) -> AsyncIterator[Line]:
+        while True:
+            yield Line(await self.lines.get())
+
+    async def close(self) -> None:
+        pass
+
+    async def number(self, method: str) -> Any:
+        """Of the next request of a method."""
+        while (message := await self.heard.get())["method"] != method:
+            pass
+        return message["id"]
+
+    def say(self, **message: Any) -> None:
+        self.lines.put_nowait(json.dumps({"jsonrpc": "2.0", **message}).encode())
+
+
+async def test_what_is_said_while_a_stream_is_told_what_it_missed_comes_behind_that() -> None:
+    """An outlet that needs longer for large messages, as one does that sends them in parts."""
+    world, server = World(Policy()), Scripted()
+    host, told = world.host, world.place.deliver
+
+    async def deliver(edge: str, message: FromBroker) -> None:
+        if len(message.data) > 1000:
+            await asyncio.sleep(0.02)
+        await told(edge, message)
+
+    world.place.deliver = deliver  # type: ignore[method-assign]
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(host.run()), group.create_task(host.serve_main(server))]
+        await asyncio.sleep(0)
+        opening = group.create_task(world.client("a").open())
+        server.say(id=await server.number("initialize"), result={})
+        await opening
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"_meta": {"progressToken": 1}}}
+        await host.submit("e", ToBroker(Verb.CALL, 100, "a", json.dumps(call).encode(), True))
+        number = await server.number("tools/call")
+        await host.submit("e", ToBroker(Verb.LEAVE, 100))
+        for progress in range(3):
+            params = {"progressToken": number, "progress": progress, "message": "x" * 2000}
+            server.say(method="notifications/progress", params=params)
+        await asyncio.sleep(0.05)
+        coming = group.create_task(host.submit("e", ToBroker(Verb.LISTEN, 101, "a", after="e.100.0")))
+        await asyncio.sleep(0.01)
+        server.say(id=number, result={})
+        await coming
+        await world.place.end(101)
+        for task in running:
+            task.cancel()
+    assert [(said.note, said.number) for said in world.place.heard[101]] == [
+        (Note.STARTED, 0),
+        *((Note.MESSAGE, number) for number in (1, 2, 3)),
+        (Note.FINAL, 4),
+    ]

@@ -735,3 +735,58 @@ def test_progress_of_only_so_many_tasks_is_waited_for() -> None:
     for number in range(10_001):
         table.follow(number, "a", number, {"task": {"taskId": str(number)}})
     assert (table.followed(0), table.followed(1) is None) == (None, False)
+
+
+# -- what a server can have us remember ---------------------------------------------------------------------------
+
+
+def asking(mux: Driver, request_id: Any, token: Any = None) -> list[MuxEffect]:
+    """Have the server ask the client that it works for."""
+    params = {"_meta": {"progressToken": token}} if token is not None else {}
+    return mux.from_server(body({"id": request_id, "method": "elicitation/create", "params": params}))
+
+
+def asked_by_a_server() -> Driver:
+    mux = ready()
+    mux.from_client("a", body({"id": 0, "method": "initialize", "params": {"capabilities": {"elicitation": {}}}}))
+    call(mux, "a", 1)
+    return mux
+
+
+@pytest.mark.parametrize(("request_id", "token"), [("x" * 1025, None), (1, "x" * 1025)])
+def test_a_server_that_asks_under_an_endless_id_gets_an_error(request_id: Any, token: Any) -> None:
+    mux = asked_by_a_server()
+    [answer] = sent(asking(mux, request_id, token))
+    assert (answer["id"], answer["error"]["code"]) == (request_id, -32600)
+    assert mux.mux._back._asked == {}
+
+
+def test_a_server_has_only_so_many_requests_open() -> None:
+    mux = asked_by_a_server()
+    for number in range(1000):
+        assert len(told(asking(mux, number))) == 1
+    [answer] = sent(asking(mux, 1000))
+    assert (answer["id"], answer["error"]["code"]) == (1000, -32000)
+    assert len(told(asking(mux, 7))) == 1  # the same once more
+    assert mux.from_client("a", body({"id": 7, "result": {}}))
+    assert len(told(asking(mux, 1000))) == 1
+    assert len(sent(mux.mux.session_ended("a"))) == 1 + 1000
+
+
+def test_progress_of_a_servers_requests_is_passed_on_while_one_of_them_waits() -> None:
+    mux = asked_by_a_server()
+
+    def passed_on(session: str) -> bool:
+        progress = {"method": "notifications/progress", "params": {"progressToken": "t", "progress": 1}}
+        return bool(sent(mux.from_client(session, body(progress))))
+
+    for number in (1, 2, 2):
+        asking(mux, number, "t")
+    assert (passed_on("a"), passed_on("b")) == (True, False)
+    mux.mux.rename("a", "b")
+    assert (passed_on("a"), passed_on("b")) == (False, True)
+    mux.from_client("b", body({"id": 2, "result": {}}))
+    assert passed_on("b")
+    mux.from_server(body({"method": "notifications/cancelled", "params": {"requestId": 1}}))
+    assert not passed_on("b")
+    assert mux.mux._back._tokens == {}

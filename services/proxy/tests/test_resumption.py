@@ -105,6 +105,45 @@ async def test_a_call_goes_on_when_its_client_leaves_and_its_answer_is_fetched_l
     assert missed[1] == {"jsonrpc": "2.0", "id": 1, "result": {"late": True}}
 
 
+async def test_clients_of_a_proxy_that_was_taken_for_dead_come_again_for_what_they_miss(
+    fleet: Fleet, proxy: Proxy
+) -> None:
+    server = await served(fleet, proxy)
+    session = await proxy.open_session("time")
+    async with AsyncExitStack() as stack:
+        calling = await begin_call(stack, proxy, session, call("silence"))
+        number, last = await call_number(server), (await calling.next()).id or ""
+        listening = await listen(stack, proxy, session)
+        [edge] = {edge for edge, _ in server.host._broker._at}
+        while len(server.host._broker._at) < 2:
+            await asyncio.sleep(0.01)
+        await server.host.edge_gone(edge)
+        with pytest.raises(httpx.RemoteProtocolError):  # no answer: that would be the end of the call
+            await calling.next()
+        with pytest.raises(StopAsyncIteration):
+            await listening.next()
+    server.server.say(id=number, result={"late": True})
+    async with AsyncExitStack() as stack:
+        answer = await (await listen(stack, proxy, session, last)).next()
+    assert orjson.loads(answer.data) == {"jsonrpc": "2.0", "id": 1, "result": {"late": True}}
+
+
+async def test_a_call_whose_client_cannot_come_again_fails_when_its_proxy_was_taken_for_dead(
+    fleet: Fleet, proxy: Proxy
+) -> None:
+    server = await served(fleet, proxy)
+    session = await proxy.open_session("time")
+    message = {"jsonrpc": "2.0", **call("silence")}
+    headers = {"mcp-session-id": session, "accept": "application/json"}
+    async with asyncio.timeout(8), asyncio.TaskGroup() as group:
+        calling = group.create_task(proxy.http.post("/time/mcp", json=message, headers=headers))
+        await call_number(server)
+        [edge] = {edge for edge, _ in server.host._broker._at}
+        await server.host.edge_gone(edge)
+    assert calling.result().status_code == 503
+    assert "cut off" in calling.result().json()["error"]["message"]
+
+
 async def test_only_what_came_behind_the_last_event_is_told_again(fleet: Fleet, proxy: Proxy, other: Proxy) -> None:
     server = await served(fleet, proxy, other)
     session = await proxy.open_session("time")
@@ -129,6 +168,22 @@ async def test_an_event_that_is_not_known_cannot_be_resumed_from(fleet: Fleet, p
     reply = await proxy.http.get("/time/mcp", headers=headers_of(session, "nothing.7"))
     assert reply.status_code == 400
     assert "make the request again" in reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("after", ["junk.x", "junk", ".", "x.y.7z"])
+async def test_events_behind_an_id_that_is_none_have_ids_that_can_be_resumed_from(
+    fleet: Fleet, proxy: Proxy, after: str
+) -> None:
+    server = await served(fleet, proxy)
+    session = await proxy.open_session("time")
+    async with AsyncExitStack() as stack:
+        stream = await listen(stack, proxy, session, after)
+        for _ in range(2):
+            server.server.say(method="notifications/tools/list_changed")
+        first, second = await stream.next(), await stream.next()
+    async with AsyncExitStack() as stack:
+        again = await (await listen(stack, proxy, session, first.id or "")).next()
+    assert (again.id, again.data) == (second.id, second.data)
 
 
 async def test_another_session_cannot_fetch_the_answer(fleet: Fleet, proxy: Proxy) -> None:

@@ -26,7 +26,7 @@ from toolhive_runtime.runtime import (
     NetworkSpec,
     Runtime,
 )
-from toolhive_runtime.testing.fake_runtime import FakeContainer, FakeRuntime
+from toolhive_runtime.testing.fake_runtime import FakeAttachment, FakeContainer, FakeRuntime
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -243,6 +243,26 @@ async def test_a_start_that_fails_leaves_nothing(method: str) -> None:
     assert len(await bench.there()) == 1
     assert bench.slots.names() == frozenset()
     await bench.start("modern")
+
+
+async def test_a_container_that_does_not_start_is_removed_also_when_its_streams_cannot_be_let_go_of() -> None:
+    class Stuck(FakeAttachment):
+        async def close(self) -> None:
+            await super().close()
+            raise EngineFault(500, "stuck")
+
+    class StuckRuntime(FakeRuntime):
+        async def attach(self, container_id: str) -> FakeAttachment:
+            return Stuck(self.containers[container_id])
+
+    bench = fake_bench()
+    bench.runtime = runtime = StuckRuntime()
+    bench.slots = bench.another()
+    await bench.begin()
+    runtime.fail("start", EngineFault(500, "hm"))
+    with pytest.raises(EngineFault):
+        await bench.start("modern")
+    assert len(await bench.there()) == 1
 
 
 async def test_a_workload_that_is_replaced_during_a_start_gets_none_of_the_old_kind() -> None:

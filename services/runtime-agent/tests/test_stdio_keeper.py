@@ -27,6 +27,7 @@ from toolhive_common.schemas.state import DesiredWorkload, ObservedWorkload, Wor
 from toolhive_common.testing.factories import a_desired, a_run_config
 from toolhive_runtime.runtime import ContainerSpec, NetworkSpec, Runtime
 from toolhive_runtime.testing.fake_runtime import FakeAttachment, FakeContainer, FakeRuntime
+from toolhive_sessions.facts import kept_name
 
 from .support.servers import Client  # type: ignore[import-not-found]  # mypy stops at the dash
 from .support.stage import Stage, an_agent  # type: ignore[import-not-found]  # mypy stops at the dash
@@ -186,6 +187,38 @@ async def test_who_lets_go_of_a_server_can_be_cancelled(stage: Stage) -> None:
         closed.set()
         await hub.forget(KEY)
     assert letting_go.cancelled()
+
+
+async def test_a_session_that_is_used_before_it_is_written_again_stays_in_the_store(stage: Stage) -> None:
+    fake = FakeRuntime()
+    container = await a_container(fake)
+    container_id, started_at = container.status.container_id, container.status.started_at
+    assert started_at is not None
+    client = Client(stage.proxy_bus, "time")
+    run: dict[str, Any] = {"container_id": container_id, "started_at": started_at}
+    kept = KeptSession(**run, name=kept_name(client.session), capabilities={"roots": {}})
+    async with open_bus(stage.nats.settings(Role.AGENT)) as bus, asyncio.TaskGroup() as group:
+        await bus.wait_connected()
+        bucket = Bucket(bus, subjects.SESSIONS_BUCKET, KeptSession)
+        await bucket.put(subjects.session_key(KEY, kept.name), kept)
+        shaken = SavedHandshake(**run, params={}, result={}, initialized=True)
+        await Bucket(bus, subjects.HANDSHAKES_BUCKET, SavedHandshake).put(KEY, shaken)
+        hub = a_hub(bus, fake, group)
+        await hub.take_again(fake, a_desired(), container_id, "run", started_at)
+        while not bus.client._subs:  # the library tells nobody
+            await asyncio.sleep(0.01)
+        await bus.client.flush()
+        await client.open()
+        await client.tell(Verb.CALL, {"id": 1, "method": "tools/call"})
+        await read(container)
+        writing = group.create_task(hub._tools.store.run())
+        await asyncio.sleep(0.5)
+        assert list((await bucket.under("default.time")).values()) == [kept]
+        await client.end()
+        await asyncio.sleep(0.5)
+        assert await bucket.under("default.time") == {}
+        writing.cancel()
+        await hub.forget(KEY)
 
 
 class DeafOnce(FakeAttachment):

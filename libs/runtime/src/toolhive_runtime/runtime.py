@@ -20,6 +20,7 @@ __all__ = [
     "NetworkSpec",
     "PortBinding",
     "Runtime",
+    "start_attached",
 ]
 
 
@@ -247,3 +248,20 @@ class BuilderOptions:
     environment: Mapping[str, str] = field(default_factory=dict)
     ca_bundle: bytes = b""
     """Certificate authorities, PEM, that the package clients inside the build shall trust; may be empty."""
+
+
+async def start_attached(runtime: Runtime, container_id: str) -> Attachment:
+    """Start a container whose streams are held from its first word on; nothing is held of one that does not start.
+
+    Raises
+    ------
+    RuntimeFailure
+        The engine refuses.
+    """
+    attachment = await runtime.attach(container_id)
+    try:
+        await runtime.start(container_id)
+    except BaseException:
+        await attachment.close()
+        raise
+    return attachment

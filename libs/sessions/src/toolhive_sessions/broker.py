@@ -10,11 +10,12 @@ Time is given, in seconds of any steady clock.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import assert_type
+from typing import Any, assert_type
 
 from toolhive_common.mcp.eras import refuse_modern
 from toolhive_common.mcp.jsonrpc import Invalid, Notification, Request, Response, classify, parse
 from toolhive_common.mcp.port import FromBroker, Note, RefusalCode, ToBroker, Verb
+from toolhive_sessions.bounds import part_too_long
 from toolhive_sessions.effects import (
     BrokerEffect,
     CallKey,
@@ -35,12 +36,14 @@ from toolhive_sessions.legacy import LegacyMultiplexer
 from toolhive_sessions.modern import ModernMultiplexer
 from toolhive_sessions.pool import Pool
 from toolhive_sessions.records import MAIN, Kind, Policy, Process, Session, expired, makes_room
-from toolhive_sessions.streams import Stream, keep_ended, newest_open
+from toolhive_sessions.streams import Stream, newest_open
 
 __all__ = ["Broker"]
 
 _UNKNOWN = "Session not found"
 _CROWDED = "the server does not read what it is sent; try again in a moment"
+_UNASKED = "the server spoke before it was asked anything"
+_CUT_OFF = "the proxy was cut off from the server for a while, and the answer cannot be told any more; try again"
 _NO_REQUEST = "the message is no JSON-RPC request"
 _ANSWERS = frozenset({"method", "result", "error"})
 """One of which every message has. What has none, and calls itself no message, is what servers log."""
@@ -48,6 +51,7 @@ _LOOKED_AT = 4096
 """Bytes at each end of a line that cannot be read, where the id of the call that it answers is looked for."""
 _CHANGES_FACTS = frozenset({"logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
 _NUMBER = re.compile(r"[0-9]{1,15}")
+_BUSY = "the session has {limit} calls that are not answered, which is the limit; wait for answers, or cancel calls"
 _FULL = (
     "the workload has {limit} open sessions, which is the limit; try again later, or end sessions that are not needed"
 )
@@ -76,6 +80,8 @@ class Broker:
         """Sessions of clients."""
         self._asleep: set[str] = set()
         """Restored sessions that were not heard of since, by the names they were kept under."""
+        self._awake: dict[str, str] = {}
+        """Ids of the restored sessions that were, by these names: whoever keeps facts may know no other."""
         self._at: dict[tuple[str, int], tuple[Session, Stream]] = {}
         """What an edge's stream is."""
         self._verbs: dict[Verb, Callable[[str, ToBroker, float], list[BrokerEffect]]] = {
@@ -106,9 +112,11 @@ class Broker:
         return self._verbs[message.verb](edge, message, now)
 
     def _open(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
-        request = _read(message.data) if message.verb is Verb.OPEN else None
-        if message.verb is Verb.OPEN and (not isinstance(request, Request) or request.method != "initialize"):
-            return [_refuse(edge, message, RefusalCode.NO_REQUEST, "a session begins with an initialize request")]
+        request = _request_in(message.data) if message.verb is Verb.OPEN else None
+        if isinstance(request, Request) and request.method != "initialize":
+            request = "a session begins with an initialize request"
+        if isinstance(request, str):
+            return [_refuse(edge, message, RefusalCode.NO_REQUEST, request)]
         if message.session in self._sessions or is_kept_name(message.session):
             return [_refuse(edge, message, RefusalCode.ID_IN_USE, "there is a session of this id; take another")]
         effects = self._make_room(now)
@@ -149,7 +157,7 @@ class Broker:
             return None
         self._asleep.remove(name)
         found = self._sessions.pop(name)
-        found.id = session
+        found.id = self._awake[name] = session
         self._sessions[session] = found
         process = self._pool.find(found.slot)
         for mux in (process.mux, process.earlier) if process else ():
@@ -162,13 +170,11 @@ class Broker:
         if session is None:
             return [_refuse(edge, message, RefusalCode.UNKNOWN_SESSION, _UNKNOWN)]
         session.last_used = now
-        request = _read(message.data)
+        request = _request_in(message.data)
         if not isinstance(request, Request):
-            return [_refuse(edge, message, RefusalCode.NO_REQUEST, _NO_REQUEST)]
-        if call_key(request.id) in session.calls:
-            shown = repr(request.id)[:100]
-            text = f"the id {shown} is in use by a call of this session that is not answered yet; take another"
-            return [_refuse(edge, message, RefusalCode.ID_IN_USE, text)]
+            return [_refuse(edge, message, RefusalCode.NO_REQUEST, request)]
+        if (why := self._no_place(session, request)) is not None:
+            return [_refuse(edge, message, *why)]
         process = self._pool.serving(session.slot, now)
         if not isinstance(process, Process):
             return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, process)]
@@ -176,11 +182,21 @@ class Broker:
             return [_refuse(edge, message, RefusalCode.SERVER_UNAVAILABLE, _CROWDED)]
         return self._pool.started(process) + self._request(session, process, edge, message, request, now)
 
+    def _no_place(self, session: Session, request: Request) -> tuple[RefusalCode, str] | None:
+        """Why a session has no place for a request among its open calls."""
+        if call_key(request.id) in session.calls:
+            shown = repr(request.id)[:100]
+            text = f"the id {shown} is in use by a call of this session that is not answered yet; take another"
+            return RefusalCode.ID_IN_USE, text
+        if len(session.calls) >= self._policy.max_calls:
+            return RefusalCode.CALLS_FULL, _BUSY.format(limit=self._policy.max_calls)
+        return None
+
     def _call_alone(self, edge: str, message: ToBroker, now: float) -> list[BrokerEffect]:
         """Serve one request with a session made for it."""
-        request = _read(message.data)
+        request = _request_in(message.data)
         if not isinstance(request, Request):
-            return [_refuse(edge, message, RefusalCode.NO_REQUEST, _NO_REQUEST)]
+            return [_refuse(edge, message, RefusalCode.NO_REQUEST, request)]
         kind = Kind.MODERN if message.verb is Verb.CALL_MODERN else Kind.ONCE
         if kind is Kind.MODERN and not self._pool.knows_modern:
             return [ToEdge(edge, FromBroker(Note.FINAL, message.stream, refuse_modern(request), 1))]
@@ -253,7 +269,7 @@ class Broker:
 
     def _named(self, session: Session, name: str) -> Stream | None:
         streams = [*session.calls.values(), *([session.listener] if session.listener else [])]
-        return next((stream for stream in streams if stream.name == name), session.past.get(name))
+        return next((stream for stream in streams if stream.name == name), session.shelf.past.get(name))
 
     def _resume(self, session: Session, stream: Stream, edge: str, number: int, *, after: int) -> list[BrokerEffect]:
         effects: list[BrokerEffect] = []
@@ -262,7 +278,7 @@ class Broker:
             effects.append(ToEdge(stream.edge, FromBroker(Note.DONE, stream.number)))
         stream.move(edge, number)
         self._at[edge, number] = (session, stream)
-        effects.append(ToEdge(edge, FromBroker(Note.STARTED, number)))
+        effects.append(ToEdge(edge, FromBroker(Note.STARTED, number, stream.name.encode())))
         for count, data in stream.after(after):
             last = stream.ended_at is not None and count == stream.count
             effects.append(ToEdge(edge, FromBroker(Note.FINAL if last else Note.MESSAGE, number, data, count)))
@@ -289,6 +305,8 @@ class Broker:
         if key is None or not (message.cancel or session.kind is not Kind.CLIENT):
             return []
         del session.calls[key]
+        session.noted.discard(key)
+        session.shelf.drop(stream)
         effects: list[BrokerEffect] = []
         process = self._pool.find(session.slot)
         if process is not None and process.mux is not None:
@@ -303,10 +321,18 @@ class Broker:
         return [*self._close(session, "its client ended it", now), done]
 
     def edge_gone(self, edge: str, now: float) -> list[BrokerEffect]:
-        """Take all clients of an edge for gone. What their sessions were asked goes on: they may come again."""
+        """Take all clients of an edge for gone. What their sessions were asked goes on: they may come again.
+
+        It is told so, in case that it was cut off only: nothing comes for these streams any more, and its clients
+        would wait for ever.
+        """
         effects: list[BrokerEffect] = []
-        for address in [address for address in self._at if address[0] == edge]:
-            effects += self._leave(edge, ToBroker(Verb.LEAVE, address[1]), now)
+        for number in [number for each, number in self._at if each == edge]:
+            if (edge, number) not in self._at:  # it was told of the end of its session
+                continue
+            told = FromBroker(Note.DONE, number, _CUT_OFF.encode(), code=RefusalCode.EDGE_LOST)
+            effects.append(ToEdge(edge, told))
+            effects += self._leave(edge, ToBroker(Verb.LEAVE, number), now)
         return effects
 
     # -- processes ------------------------------------------------------------------------------------------------
@@ -349,7 +375,7 @@ class Broker:
         if process is None or not line.strip():
             return []
         if process.mux is None:
-            return [Dropped("the server spoke before it was asked anything")]
+            return [Dropped(_UNASKED)]
         try:
             value = parse(line)
         except ValueError:
@@ -357,7 +383,13 @@ class Broker:
         if isinstance(value, dict) and "jsonrpc" in value and _ANSWERS.isdisjoint(value):
             return self._carry(process, _unreadable(process.mux, line), now)
         if isinstance(value, list):  # a batch, which servers of 2025-03-26 may write
-            return [each for part in value for each in self._carry(process, process.mux.from_server(part), now)]
+            return [each for part in value for each in self._said(process, part, now)]
+        return self._said(process, value, now)
+
+    def _said(self, process: Process, value: Any, now: float) -> list[BrokerEffect]:
+        """Take one message of a process, which may have said no to an era, and be unasked again, just before."""
+        if process.mux is None:
+            return [Dropped(_UNASKED)]
         return self._carry(process, process.mux.from_server(value), now)
 
     def too_long(self, slot: str, head: bytes, tail: bytes, *, limit: int, now: float) -> list[BrokerEffect]:
@@ -375,8 +407,8 @@ class Broker:
         for session in expired(self._sessions.values(), now=now, ttl=self._policy.ttl):
             effects += self._close(session, "the session was not used for too long", now)
         for session in self._sessions.values():
-            if session.past:
-                session.past = {name: stream for name, stream in session.past.items() if stream.resumable(now)}
+            if session.shelf.past:
+                session.shelf.tick(now)
         for process, said in (*self._pool.silent(now), *self._pool.over(now)):
             effects += self._carry(process, said, now)
         return effects + self._pool.reap(now, used={session.slot for session in self._sessions.values()})
@@ -395,10 +427,13 @@ class Broker:
         return [session.id for session in self._sessions.values() if _outlasts(session)]
 
     def facts(self, session: str) -> SessionFacts | None:
-        """What has to be kept of a session so that another broker can `restore` it; ``None`` when none can."""
-        found = self._sessions.get(session)
+        """What has to be kept of a session so that another broker can `restore` it; ``None`` when none can.
+
+        A session may also be given by the name under which it was kept, whether its client was heard of or not.
+        """
+        found = self._sessions.get(self._awake.get(session, session))
         mux = self._pool.legacy_of(MAIN)
-        return mux.facts(session) if found is not None and mux is not None and _outlasts(found) else None
+        return mux.facts(found.id) if found is not None and mux is not None and _outlasts(found) else None
 
     def restore(self, facts: Iterable[SessionFacts], now: float) -> None:
         """Go on with sessions of an earlier broker. Comes before `process_started`, and before all else."""
@@ -500,9 +535,9 @@ class Broker:
         final: bool,
         failure: RefusalCode | None = None,
     ) -> list[BrokerEffect]:
-        count = stream.add(data, final=final, now=now)
+        count = stream.add(data, session.shelf, final=final, now=now)
         if final and stream.resumable(now):
-            keep_ended(session.past, stream)
+            session.shelf.end(stream)
         if not stream.attached:
             return []
         stream.sent = count
@@ -535,6 +570,8 @@ class Broker:
         if self._sessions.pop(session.id, None) is None:
             return []
         self._asleep.discard(session.id)
+        if self._awake:
+            self._awake.pop(kept_name(session.id), None)
         self._clients -= session.kind is Kind.CLIENT
         effects: list[BrokerEffect] = []
         for stream in {id(each): each for each in (*session.calls.values(), session.listener) if each}.values():
@@ -558,6 +595,14 @@ def _read(data: bytes) -> Request | Notification | Response | Invalid | None:
         return classify(parse(data))
     except ValueError:
         return None
+
+
+def _request_in(data: bytes) -> Request | str:
+    """The request that an edge passes on, or why it is none that can be served."""
+    message = _read(data)
+    if not isinstance(message, Request):
+        return _NO_REQUEST
+    return part_too_long(message) or message
 
 
 def _unreadable(mux: LegacyMultiplexer | ModernMultiplexer, line: bytes) -> list[MuxEffect]:

@@ -1,12 +1,13 @@
 """Which session's request is which on the process's side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from toolhive_common.mcp.jsonrpc import Id, is_id
 from toolhive_sessions.effects import CallKey, call_key
 
-__all__ = ["Call", "CallTable"]
+__all__ = ["Call", "CallTable", "progress_token"]
 
 
 @dataclass(slots=True)
@@ -21,6 +22,8 @@ class Call:
     """As the client wrote it; on the process's side the token is the call's number."""
     uri: str = ""
     """Of ``resources/subscribe`` and ``resources/unsubscribe``."""
+    level: str = ""
+    """Of ``logging/setLevel``, where it concerns the other clients too."""
     is_task: bool = False
     """Whether its answer names a task that was made."""
     wants_logs: bool = False
@@ -32,6 +35,12 @@ class Call:
     def key(self) -> CallKey:
         """The client's id with its type."""
         return call_key(self.request_id)
+
+
+def progress_token(meta: Mapping[str, Any]) -> Id | None:
+    """Under what a request wants to hear of its progress. What can be no token is the process's to judge."""
+    token = meta.get("progressToken")
+    return token if is_id(token) else None
 
 
 class CallTable:

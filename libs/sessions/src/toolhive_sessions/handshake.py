@@ -62,7 +62,7 @@ class HandshakeDesk:
             if self._shared:
                 effects = self.begin(number)
             else:
-                self._asked = _Asked(number, params_of(request))
+                self._asked = _Asked(number, {})  # what its client said of itself is the process's alone
                 effects = [ToServer(encode({**request.raw, "id": number}))]
         if self._asked is not None:
             self._asked.waiting.append((session, request.id, asked_version))

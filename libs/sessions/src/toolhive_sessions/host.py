@@ -1,7 +1,7 @@
 """Carries out what a workload's broker decides: processes are started, read and written; edges are told.
 
     edges ─ submit ─> broker ─> queue ─> process
-    process ─> lines ─> broker ─> outlet ─> edges
+    process ─> lines ─> broker ─> teller ─> outlet ─> edges
 
 Reading a process never waits for writing to it: one that writes before it reads on would otherwise block both for
 ever. What waits to be written goes out in one piece. Nor does an edge wait for a process: many sessions share its
@@ -37,6 +37,7 @@ from toolhive_sessions.effects import (
 from toolhive_sessions.facts import SessionFacts
 from toolhive_sessions.lines import Line, TooLong
 from toolhive_sessions.records import MAIN, Policy
+from toolhive_sessions.telling import EdgeTeller
 
 __all__ = ["Launcher", "Outlet", "Peer", "SessionHost"]
 
@@ -171,6 +172,7 @@ class SessionHost:
         self._name = name
         self._launcher = launcher
         self._outlet = outlet
+        self._teller = EdgeTeller(outlet)
         self._limit = limit
         self._most_unwritten = most_unwritten
         self._tick = tick
@@ -306,6 +308,21 @@ class SessionHost:
                 patience.reschedule(asyncio.get_running_loop().time() + _LAST_WORDS)
                 return
 
+    def _start(self, group: asyncio.TaskGroup, slot: str) -> None:
+        before = self._tasks.get(slot)
+        task = self._tasks[slot] = group.create_task(self._run_started(slot, before))
+
+        def ended(_: "asyncio.Task[None]") -> None:
+            """Not the task's own work: one that is cancelled before its first step does none."""
+            if self._tasks.get(slot) is not task:
+                return
+            if before is None or before.done():
+                del self._tasks[slot]
+            else:  # it gave up waiting for that one, which the next has to wait for
+                self._tasks[slot] = before
+
+        task.add_done_callback(ended)
+
     async def _run_started(self, slot: str, before: "asyncio.Task[None] | None") -> None:
         try:
             if before is not None:  # the slot's last process, which is about to end
@@ -320,9 +337,6 @@ class SessionHost:
             _log.exception("a process for a session failed", workload=self._name, slot=slot)
             text = "the server's process could not be started; the log of the agent says why"
             await self._failed(slot, text, RefusalCode.SERVER_UNAVAILABLE)
-        finally:
-            if self._tasks.get(slot) is asyncio.current_task():
-                del self._tasks[slot]
 
     async def _end(self, slot: str) -> None:
         """End a process for good: our own end, which may come meanwhile, has to wait for it."""
@@ -358,9 +372,7 @@ class SessionHost:
             else:
                 self._carry_out_rare(effect, to_edges)
         try:
-            for effect in to_edges:
-                if (waiting := self._outlet.deliver(effect.edge, effect.message)) is not None:
-                    await waiting
+            await self._teller.tell(to_edges)
         finally:
             if own is not None:
                 own.cancel()
@@ -377,8 +389,7 @@ class SessionHost:
                     failed = self._broker.process_exited(slot, _NOT_SERVED, self._clock(), code=code)
                     to_edges += [each for each in failed if isinstance(each, ToEdge)]
                 else:
-                    task = self._group.create_task(self._run_started(slot, self._tasks.get(slot)))
-                    self._tasks[slot] = task
+                    self._start(self._group, slot)
             case SessionOpened(session, client):
                 self._outlet.session_opened(session, client)
             case SessionChanged(session):

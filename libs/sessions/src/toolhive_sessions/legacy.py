@@ -34,7 +34,8 @@ from toolhive_common.mcp.jsonrpc import (
 )
 from toolhive_common.mcp.port import RefusalCode
 from toolhive_sessions.backcalls import BackCalls
-from toolhive_sessions.calls import Call, CallTable
+from toolhive_sessions.bounds import capabilities_too_large
+from toolhive_sessions.calls import Call, CallTable, progress_token
 from toolhive_sessions.clients import LEVELS, Client, client_from
 from toolhive_sessions.effects import CallKey, Dropped, Handshake, MuxEffect, ToClient, ToServer, call_key
 from toolhive_sessions.facts import SessionFacts, kept_name
@@ -52,6 +53,7 @@ _TO_ALL = frozenset(
         "notifications/resources/list_changed",
     }
 )
+_OF_RESOURCES = frozenset({"resources/subscribe", "resources/unsubscribe"})
 _OF_ONE_TASK = frozenset({"tasks/get", "tasks/result", "tasks/cancel"})
 
 
@@ -79,9 +81,10 @@ class LegacyMultiplexer:
         self._clients: dict[str, Client] = {}
         self._queue: list[tuple[str, Request]] = []
         """Calls that wait for the handshake."""
-        self._own: set[int] = set()
-        """Numbers of requests of our own, whose answers interest nobody."""
+        self._own: dict[int, str] = {}
+        """Numbers of requests of our own, with the level that they ask for, if they do."""
         self._told_level = ""
+        """Least severe log message that the process agreed to tell."""
 
     @property
     def handshake(self) -> Handshake | None:
@@ -139,6 +142,9 @@ class LegacyMultiplexer:
     def request(self, session: str, request: Request) -> list[MuxEffect]:
         """Take a request of a session."""
         if request.method == "initialize":  # whatever else it says: it is how the older era begins
+            if (why := capabilities_too_large(params_of(request))) is not None:
+                body = error_body(request.id, Code.INVALID_PARAMS, why)
+                return [ToClient(session, body, call_key(request.id), final=True)]
             self._clients[session] = client_from(session, params_of(request))
             return self._desk.request(session, request, self._calls.next_number())
         if is_modern(request):  # one that the process took for the first would shut all clients of this era out
@@ -152,13 +158,16 @@ class LegacyMultiplexer:
 
     def _forward(self, session: str, request: Request) -> list[MuxEffect]:
         params = params_of(request)
-        uri = params.get("uri")
+        uri = params.get("uri") if request.method in _OF_RESOURCES else ""
         uri = uri if isinstance(uri, str) else ""
         if self._shared and (answer := self._answer_ourselves(session, request, uri)) is not None:
             return [ToClient(session, answer, call_key(request.id), final=True)]
         meta = meta_of(request)
-        token = meta.get("progressToken")
-        number = self._calls.add(Call(session, request.id, request.method, token, uri, "task" in params))
+        token = progress_token(meta)
+        call = Call(session, request.id, request.method, token, uri, is_task="task" in params)
+        if self._shared and request.method == "logging/setLevel" and params.get("level") in LEVELS:
+            call.level = params["level"]
+        number = self._calls.add(call)
         raw = {**request.raw, "id": number}
         if token is not None:
             raw["params"] = {**params, "_meta": {**meta, "progressToken": number}}
@@ -188,16 +197,25 @@ class LegacyMultiplexer:
         level = params_of(request).get("level")
         if level not in LEVELS:
             return None  # the server says what is wrong with it
+        wanted = min(level, self._lowest_level(but=session) or level, key=LEVELS.index)
+        if wanted == level != self._told_level:
+            return None  # and noted once it agrees, which it need not
         self._clients[session].log_level = level
-        wanted = self._lowest_level()
-        if wanted == self._told_level:
-            return result_body(request.id, {})
-        self._told_level = wanted
-        return None if wanted == level else result_body(request.id, {})
+        return result_body(request.id, {})
 
-    def _lowest_level(self) -> str:
-        levels = [client.log_level for client in self._clients.values() if client.log_level]
-        return min(levels, key=LEVELS.index, default="")
+    def _level_agreed(self, session: str, level: str) -> list[MuxEffect]:
+        """Note a level that the process agreed to, which may be less than another client still wants."""
+        self._told_level = level
+        if session in self._clients:
+            self._clients[session].log_level = level
+        wanted = self._lowest_level()
+        if not wanted or LEVELS.index(wanted) >= LEVELS.index(level):
+            return []
+        return [self._ask("logging/setLevel", {"level": wanted})]
+
+    def _lowest_level(self, *, but: str = "") -> str:
+        clients = [client for client in self._clients.values() if client.log_level and client.session != but]
+        return min((client.log_level for client in clients), key=LEVELS.index, default="")
 
     def _is_last(self, session: str, uri: str) -> bool:
         others_ask = self._calls.open_elsewhere("resources/subscribe", uri, but=session)
@@ -255,22 +273,25 @@ class LegacyMultiplexer:
     def _server_response(self, response: Response) -> list[MuxEffect]:
         if self._desk.awaits(response.id):
             return self._handshake_answered(response)
-        if response.id in self._own:
-            self._own.discard(int(response.id))
-            return []
+        if type(response.id) is int and response.id in self._own:
+            level = self._own.pop(response.id)
+            return [] if response.is_error or not level else self._level_agreed("", level)
         call = self._calls.end(response.id)
         if call is None:
             self._calls.end_left(response.id)
             return [Dropped("an answer to no open call; its caller is gone, or cancelled it")]
         raw = {**response.raw, "id": call.request_id}
+        also: list[MuxEffect] = []
         if not response.is_error:
-            self._note_result(call, raw)
+            also = self._note_result(call, raw)
             self._note_task(call, response)
-        return [ToClient(call.session, encode(raw), call.key, final=True)]
+        return [ToClient(call.session, encode(raw), call.key, final=True), *also]
 
-    def _note_result(self, call: Call, raw: dict[str, Any]) -> None:
+    def _note_result(self, call: Call, raw: dict[str, Any]) -> list[MuxEffect]:
         """Learn what an answer means for later messages, and leave out of it what is others'."""
         result = raw.get("result")
+        if call.level:
+            return self._level_agreed(call.session, call.level)
         if call.method == "resources/subscribe":
             self._subscriptions.add(call.session, call.uri)
         elif self._shared and isinstance(result, dict):
@@ -278,6 +299,7 @@ class LegacyMultiplexer:
                 self._tasks.created(call.session, result)
             elif call.method == "tasks/list":
                 raw["result"] = self._tasks.only_own(call.session, result)
+        return []
 
     def _note_task(self, call: Call, response: Response) -> None:
         """Learn from an answer for whom a task's progress is, and when there is no more of it."""
@@ -313,13 +335,12 @@ class LegacyMultiplexer:
             ("resources/subscribe", {"uri": uri}) for uri in self._subscriptions.all()
         ]
         if level := self._lowest_level():
-            self._told_level = level
             asked.append(("logging/setLevel", {"level": level}))
         return [self._ask(method, params) for method, params in asked]
 
     def _ask(self, method: str, params: Mapping[str, Any]) -> ToServer:
         number = self._calls.next_number()
-        self._own.add(number)
+        self._own[number] = str(params.get("level", ""))
         return ToServer(request_body(number, method, params))
 
     def _server_notification(self, message: Notification) -> list[MuxEffect]:

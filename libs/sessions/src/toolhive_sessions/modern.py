@@ -26,7 +26,7 @@ from toolhive_common.mcp.jsonrpc import (
     request_body,
 )
 from toolhive_common.mcp.port import RefusalCode
-from toolhive_sessions.calls import Call, CallTable
+from toolhive_sessions.calls import Call, CallTable, progress_token
 from toolhive_sessions.effects import CallKey, Dropped, MuxEffect, NotModern, ToClient, ToServer, call_key
 from toolhive_sessions.legacy import UNREADABLE, failed_answer, given_up, numbers_in, too_long
 
@@ -99,7 +99,7 @@ class ModernMultiplexer:
 
     def _forward(self, session: str, request: Request) -> ToServer:
         meta = meta_of(request)
-        token, wants_logs = meta.get("progressToken"), _LOG_LEVEL in meta
+        token, wants_logs = progress_token(meta), _LOG_LEVEL in meta
         number = self._calls.add(Call(session, request.id, request.method, token, wants_logs=wants_logs))
         raw = {**request.raw, "id": number}
         if token is not None:

@@ -7,7 +7,7 @@ from enum import Enum
 from toolhive_sessions.effects import CallKey
 from toolhive_sessions.legacy import LegacyMultiplexer
 from toolhive_sessions.modern import ModernMultiplexer
-from toolhive_sessions.streams import Stream
+from toolhive_sessions.streams import Shelf, Stream
 
 __all__ = ["MAIN", "Kind", "Policy", "Process", "Session", "expired", "makes_room"]
 
@@ -28,6 +28,8 @@ class Policy:
     ttl: float = 7200.0
     """Seconds after which a session, or a shared process that was started on demand, ends when nobody uses it."""
     max_sessions: int = 1000
+    max_calls: int = 2000
+    """Calls of one session that are not answered, those that its client left included."""
     max_processes: int = 100
     """Started on demand."""
     spared: float = 600.0
@@ -61,8 +63,8 @@ class Session:
     """Whether all goes over ``listener`` (the HTTP+SSE transport)."""
     calls: dict[CallKey, Stream] = field(default_factory=dict)
     """Open calls, oldest first."""
-    past: dict[str, Stream] = field(default_factory=dict)
-    """Ended streams that can still be resumed, by name."""
+    shelf: Shelf = field(default_factory=Shelf)
+    """What its client may have missed."""
     opening: CallKey | None = None
     """Its ``initialize``, while it is not answered."""
     opened: bool = False

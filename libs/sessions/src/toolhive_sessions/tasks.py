@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolhive_common.mcp.jsonrpc import Id
+from toolhive_sessions.bounds import is_bearable
 
 __all__ = ["TaskTable", "related_task"]
 
@@ -98,7 +99,7 @@ class TaskTable:
 def _made(result: Mapping[str, Any]) -> str | None:
     task = result.get("task")
     task_id = task.get("taskId") if isinstance(task, dict) else None
-    return task_id if isinstance(task_id, str) else None
+    return task_id if isinstance(task_id, str) and is_bearable(task_id) else None
 
 
 def _is_over(task: Mapping[str, Any]) -> bool:

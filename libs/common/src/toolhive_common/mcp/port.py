@@ -58,7 +58,8 @@ class Note(StrEnum):
     DONE = "done"
     """Nothing, and nothing more will come: what was asked is done."""
     STARTED = "started"
-    """What was asked is begun; messages follow when there are any."""
+    """What was asked is begun; messages follow when there are any. For `Verb.LISTEN` the data is the stream's name,
+    which the ids of its events begin with."""
     REFUSED = "refused"
     """It is not done. The data is a sentence for the client."""
 
@@ -68,6 +69,8 @@ class RefusalCode(StrEnum):
 
     UNKNOWN_SESSION = "unknown_session"
     SESSIONS_FULL = "sessions_full"
+    CALLS_FULL = "calls_full"
+    """The session has as many open calls as it may."""
     ID_IN_USE = "id_in_use"
     SERVER_UNAVAILABLE = "server_unavailable"
     SERVER_LOST = "server_lost"
@@ -77,6 +80,9 @@ class RefusalCode(StrEnum):
     NO_REQUEST = "no_request"
     """What should be a request is none."""
     NOTHING_TO_RESUME = "nothing_to_resume"
+    EDGE_LOST = "edge_lost"
+    """The edge was taken for dead. Clients can come again for what can be resumed; with `Note.DONE`, the data is a
+    sentence for the others."""
 
 
 @dataclass(slots=True)

@@ -27,12 +27,14 @@ _LATER = 30
 _FAILURES: dict[RefusalCode, tuple[int, int, int | None]] = {
     RefusalCode.UNKNOWN_SESSION: (404, Code.SESSION_NOT_FOUND, None),
     RefusalCode.SESSIONS_FULL: (503, Code.SERVER_ERROR, _LATER),
+    RefusalCode.CALLS_FULL: (429, Code.SERVER_ERROR, _SOON),
     RefusalCode.ID_IN_USE: (400, Code.INVALID_REQUEST, None),
     RefusalCode.SERVER_UNAVAILABLE: (503, Code.SERVER_ERROR, _SOON),
     RefusalCode.SERVER_LOST: (502, Code.SERVER_ERROR, None),
     RefusalCode.SERVER_SILENT: (504, Code.SERVER_ERROR, None),
     RefusalCode.NO_REQUEST: (400, Code.INVALID_REQUEST, None),
     RefusalCode.NOTHING_TO_RESUME: (400, Code.INVALID_REQUEST, None),
+    RefusalCode.EDGE_LOST: (503, Code.SERVER_ERROR, _SOON),
 }
 
 

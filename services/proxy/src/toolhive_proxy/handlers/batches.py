@@ -173,6 +173,8 @@ class _Member:
                             yield rewritten(item.data, self._context.rewrites), True, None
                         case Note.REFUSED:
                             yield self._refused(failure_from(item.code, item.data.decode(errors="replace")))
+                        case Note.DONE if item.code is not None:
+                            yield self._refused(failure_from(item.code, item.data.decode(errors="replace")))
                         case Note.DONE if verdict is not Verb.TELL:
                             yield self._refused(ENDED)
                         case _:

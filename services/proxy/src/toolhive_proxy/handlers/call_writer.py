@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from toolhive_common.mcp.jsonrpc import Id, error_body
-from toolhive_common.mcp.port import FromBroker, Note
+from toolhive_common.mcp.port import FromBroker, Note, RefusalCode
 from toolhive_proxy.decisions.answers import error_code_of, timeout_failure
 from toolhive_proxy.decisions.modern_rules import status_of
 from toolhive_proxy.decisions.refusal import ENDED, failure_from
@@ -121,11 +121,17 @@ class CallWriter:
                 self._answer(rewritten(item.data, self._facts.rewrites), item)
             case Note.REFUSED:
                 self._fail(failure_from(item.code, item.data.decode(errors="replace")))
-            case Note.DONE if self._inbox.cut_off and self._exchange.started:
+            case Note.DONE if self._exchange.started and self._can_come_again(item):
                 self._break_off()
+            case Note.DONE if item.code is not None:
+                self._fail(failure_from(item.code, item.data.decode(errors="replace")))
             case Note.DONE:
                 self._fail(ENDED)
         return True
+
+    def _can_come_again(self, item: FromBroker) -> bool:
+        """Whether its client shall fetch the answer over another connection."""
+        return self._inbox.cut_off or (item.code is RefusalCode.EDGE_LOST and bool(self._facts.name))
 
     def _break_off(self) -> None:
         """End without an answer: it may still come, for a client that comes again."""

@@ -151,10 +151,10 @@ class SessionsFront:
         ) as inbox:
             exchange.on_close(inbox.leave)
             inbox.endless = True
-            name = after.rpartition(".")[0] or self._sessions.name(context.route, inbox)
-            await self._follow(exchange, inbox, name, context.rewrites)
+            await self._follow(exchange, inbox, context.rewrites)
 
-    async def _follow(self, exchange: Exchange, inbox: Inbox, name: str, rewrites: Sequence[ResultRewrite]) -> None:
+    async def _follow(self, exchange: Exchange, inbox: Inbox, rewrites: Sequence[ResultRewrite]) -> None:
+        name = ""
         while True:
             try:
                 item = await inbox.get(self._times.keep_alive if exchange.started else self._times.patience)
@@ -168,6 +168,7 @@ class SessionsFront:
                     end_stream(exchange, failure_from(item.code, item.data.decode()))
                     return
                 case Note.STARTED:
+                    name = item.data.decode()
                     exchange.start(HTTPStatus.OK, STREAM_HEAD)
                     exchange.write(KEEP_ALIVE)
                 case Note.MESSAGE:

@@ -10,7 +10,14 @@ from toolhive_proxy.decisions.second_tries import SecondTries
 from toolhive_proxy.errors import ContainerGoneError
 from toolhive_proxy.services.single_directory import SingleDirectory
 from toolhive_runtime.decisions.further_containers import AUXILIARY_LABEL, further_spec, slot_of
-from toolhive_runtime.runtime import Attachment, ContainerSpec, ContainerState, ContainerStatus, Runtime
+from toolhive_runtime.runtime import (
+    Attachment,
+    ContainerSpec,
+    ContainerState,
+    ContainerStatus,
+    Runtime,
+    start_attached,
+)
 from toolhive_sessions.host import Peer, SessionHost
 from toolhive_sessions.line_peer import LinePeer
 
@@ -81,13 +88,7 @@ class AttachedServer:
         """Start it, with nothing said to it yet: a process that ran before had its handshake with somebody else."""
         if (await self._status()).state is ContainerState.RUNNING:
             await self._runtime.stop(self._container_id, grace=_GRACE)
-        attachment = await self._runtime.attach(self._container_id)
-        try:
-            await self._runtime.start(self._container_id)
-        except BaseException:
-            await attachment.close()
-            raise
-        return attachment
+        return await start_attached(self._runtime, self._container_id)
 
     async def _begin_again(self) -> Attachment | None:
         """Start it once more; ``None`` when it was refused, as by an engine that is away for a moment."""
@@ -119,13 +120,11 @@ class AttachedServer:
     # -- further containers ---------------------------------------------------------------------------------------
 
     async def start(self, slot: str) -> Peer:
-        """Start a further container."""
+        """Start a further container. What there is of one that does not start goes with `stop`."""
         await self._remove_slot(slot)
         container_id = await self._runtime.create(further_spec(self._spec, workload=self._name, slot=slot))
         self._further[slot] = container_id
-        attachment = await self._runtime.attach(container_id)
-        await self._runtime.start(container_id)
-        return LinePeer(attachment, limit=self._limit)
+        return LinePeer(await start_attached(self._runtime, container_id), limit=self._limit)
 
     async def stop(self, slot: str) -> None:
         """End a further container."""

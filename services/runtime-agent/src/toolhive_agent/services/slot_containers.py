@@ -19,7 +19,7 @@ from toolhive_agent.services.engine import Engine
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_runtime.decisions.further_containers import further_spec
-from toolhive_runtime.runtime import Attachment, ContainerSpec, Runtime
+from toolhive_runtime.runtime import Attachment, ContainerSpec, Runtime, start_attached
 
 __all__ = ["SlotContainers"]
 
@@ -111,18 +111,13 @@ class SlotContainers:
         runtime = await self._engine.runtime()
         await self._remove(key, slot)
         container_id = await runtime.create(spec)
-        attachment: Attachment | None = None
         try:
-            attachment = await runtime.attach(container_id)
-            await runtime.start(container_id)
+            return await start_attached(runtime, container_id)
         except BaseException:
             # What cannot be removed now is held by nobody, and goes with the next look at everything.
             with suppress(ToolHiveError):
-                if attachment is not None:
-                    await attachment.close()
                 await runtime.remove(container_id)
             raise
-        return attachment
 
     async def remove(self, key: WorkloadKey, slot: str) -> None:
         """End a slot. No error when there is none.
