@@ -2,12 +2,10 @@
 
 import hashlib
 
+from toolhive_common.mcp.session_ids import shown_part
 from toolhive_proxy.models.gates import Identity
 
 __all__ = ["session_key"]
-
-_SHOWN = 8
-"""Characters of an id that events tell; they are the same in the key."""
 
 
 def session_key(session_id: str, caller: Identity | None) -> str:
@@ -23,4 +21,4 @@ def session_key(session_id: str, caller: Identity | None) -> str:
     if not session_id or caller is None or not caller.claims:
         return session_id
     said = "\0".join((session_id, str(caller.claims.get("iss", "")), caller.subject))
-    return session_id[:_SHOWN] + hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
+    return shown_part(session_id) + hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
