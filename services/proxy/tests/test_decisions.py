@@ -5,10 +5,12 @@ from typing import Any
 import orjson
 import pytest
 
+from toolhive_common.mcp.port import RefusalCode
 from toolhive_common.origin import OriginRule, refuse_host, refuse_origin
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.state import DesiredPhase, DesiredWorkload, ObservedPhase, ObservedWorkload
 from toolhive_common.testing.factories import a_desired, a_run_config, an_observed
+from toolhive_proxy.decisions.refusal import failure_from
 from toolhive_proxy.decisions.routing_table import (
     Came,
     Reattached,
@@ -177,3 +179,11 @@ def test_a_session_id_of_another_caller_names_another_session() -> None:
     assert len(set(keys)) == 4
     assert {key[:8] for key in keys} == {session[:8]}, "events tell the first eight characters"
     assert session_key("", callers[-1]) == ""
+
+
+@pytest.mark.parametrize("code", RefusalCode)
+def test_each_refusal_of_a_keeper_is_an_error_to_the_client(code: RefusalCode) -> None:
+    failure = failure_from(code, "why")
+    assert failure.message == "why"
+    assert failure.status >= 400
+    assert (failure.status == 429) is (code is RefusalCode.CALLS_FULL)
