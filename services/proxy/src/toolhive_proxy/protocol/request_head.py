@@ -12,7 +12,7 @@ from toolhive_proxy.models.http import Header, RequestHead
 from toolhive_proxy.protocol.fields import MAX_FIELDS, is_field_block, list_items, parse_fields
 from toolhive_proxy.protocol.headers import HOP_BY_HOP
 
-__all__ = ["MAX_HEAD", "MAX_TARGET", "check_partial_head", "parse_request_head"]
+__all__ = ["MAX_HEAD", "MAX_TARGET", "check_partial_head", "parse_request_head", "passes_for_another"]
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request's head."""
@@ -73,7 +73,7 @@ def parse_request_head(data: bytes) -> RequestHead:
     fields = parse_fields(block)
     if len(fields) > MAX_FIELDS:
         raise HttpRefusedError(431, f"the request has more than {MAX_FIELDS} headers; send fewer")
-    fields = [field for field in fields if b"_" not in field[0] or not _passes_for_another(field[0])]
+    fields = [field for field in fields if b"_" not in field[0] or not passes_for_another(field[0])]
     known = _Known(fields)
     known.check_origin()
     path, query, raw_path = _read_target(target, known.host(old=old))
@@ -99,7 +99,7 @@ def _address_too_long() -> HttpRefusedError:
     return HttpRefusedError(414, f"the request's address is longer than {MAX_TARGET} bytes")
 
 
-def _passes_for_another(name: bytes) -> bool:
+def passes_for_another(name: bytes) -> bool:
     """Whether a name with underscores is, to servers that make no difference, one that is judged here with dashes."""
     dashed = name.replace(b"_", b"-")
     return dashed in _JUDGED or dashed in HOP_BY_HOP or dashed.startswith((b"x-forwarded-", b"mcp-session-"))
