@@ -61,6 +61,7 @@ def test_another_process_is_another_run() -> None:
         pytest.param(a_set(wanted=0, updated=0, ready=0), [], "scaled to nothing; `kubectl scale", id="scaled-away"),
         pytest.param(a_set(observed=2), [a_pod()], "not taken up", id="change-not-seen"),
         pytest.param(a_set(updated=0), [a_pod(revision="time-old")], "its pod is starting", id="old-pod-still-ready"),
+        pytest.param(a_set(updated=0), [a_pod()], "its pod is starting", id="not-counted-yet"),
         pytest.param(a_set(ready=0), [], "has no pod yet; if that lasts, `kubectl describe", id="no-pod"),
         pytest.param(a_set(), [a_pod(deletionTimestamp="2026-01-01T00:00:00Z")], "is being ended", id="pod-goes"),
         pytest.param(
