@@ -1,6 +1,7 @@
 """A user's kubeconfig, with all the ways of proving who one is that the ``kubernetes`` library knows."""
 
 import ssl
+from typing import Any
 
 from kubernetes.client import Configuration
 from kubernetes.config import ConfigException, list_kube_config_contexts, load_kube_config
@@ -34,7 +35,7 @@ def from_kubeconfig(namespace: str | None, *, otherwise: str) -> Access:
     found = namespace or str(active["context"].get("namespace") or otherwise)
 
     def headers() -> dict[str, str]:
-        settings = configuration.auth_settings()
+        settings: dict[str, Any] = dict(configuration.auth_settings())
         return {str(told["key"]): str(told["value"]) for told in settings.values() if told.get("value")}
 
     return Access(str(configuration.host).rstrip("/"), found, headers, tls)
