@@ -346,7 +346,7 @@ async def alone(port: int, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
     origin, target = Origin("127.0.0.1", port), container_target(config.transport)
     directory = SingleDirectory(Route(WorkloadKey.default("web"), 0, config.transport, config, origin, target))
     directory.up(directory.route)
-    parts = factory.build_detached(settings, directory, EventJournal(), NoFurther())
+    parts = factory.build_single(settings, factory.Single(directory, EventJournal(), NoFurther()))
     async with httpx.AsyncClient(base_url=url) as client:
         async with listening(settings, parts, single="web"):
             yield client
