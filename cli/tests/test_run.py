@@ -210,6 +210,19 @@ def test_a_file_of_toolhives_is_run(api: PlayedApi, thv: Thv, tmp_path: Path) ->
     }
 
 
+def test_a_files_authentication_goes_on_in_whatever_case_it_is_written(
+    api: PlayedApi, thv: Thv, tmp_path: Path
+) -> None:
+    oidc = {"Issuer": "https://i", "audience": "a", "JwksUrl": "https://i/keys", "RequiredScopes": ["tools"]}
+    assert thv("run", "--from-config", a_file(tmp_path, oidc_config=oidc)).code == 0
+    assert api.posted()["oidc"] == {
+        "issuer": "https://i",
+        "audience": "a",
+        "jwks_url": "https://i/keys",
+        "required_scopes": ["tools"],
+    }
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -220,7 +233,9 @@ def test_a_file_of_toolhives_is_run(api: PlayedApi, thv: Thv, tmp_path: Path) ->
         ),
         ({"transport": "pigeon"}, "is no RunConfig"),
         ({"name": ""}, "it is empty"),
-        ({"oidc_config": {"Issuer": ["hunter2"]}}, "oidc_config has a value of the wrong kind"),
+        ({"oidc_config": {"Issuer": ["hunter2"]}}, "oidc_config: Issuer"),
+        ({"oidc_config": {"Issuer": "https://i", "issuer": "hunter2"}}, "Issuer is given twice"),
+        ({"oidc_config": {}}, "oidc_config: it says nothing; give Issuer and Audience, or leave it out"),
         ({"header_forward": {"add_plaintext_headers": {"X": ["hunter2"]}}}, "at 'header_forward"),
     ],
 )

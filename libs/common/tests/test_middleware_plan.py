@@ -1,5 +1,6 @@
 """Which parts of the middleware a RunConfig asks for."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from toolhive_common.origin import OriginRule, refuse_origin
 from toolhive_common.schemas.oidc import OidcConfig
 from toolhive_common.schemas.runconfig import RunConfig
 from toolhive_common.testing.factories import a_run_config
+from toolhive_common.unsupported import unsupported_parts
 
 OIDC = {"Issuer": "https://issuer.example.com", "Audience": "mcp", "Scopes": None, "AllowPrivateIP": False}
 TOOLS = {"filter_tools": ["a"], "tools_override": {"b": {"name": "a"}}}
@@ -165,10 +167,34 @@ def test_a_part_that_does_not_exist_is_refused_by_name(part: str, changes: dict[
     assert part in caught.value.message
 
 
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
+@pytest.mark.parametrize("in_a_chain", [False, True])
+def test_the_case_of_keys_that_are_gos_does_not_count(spell: Callable[[str], str], *, in_a_chain: bool) -> None:
+    oidc = {spell(key): value for key, value in OIDC.items()}
+    link = {"type": "auth", "parameters": {"oidc_config": oidc}}
+    changes: dict[str, Any] = {"middleware_configs": [link]} if in_a_chain else {"oidc_config": oidc}
+    plan = plan_middleware(config_with(**changes))
+    assert Authentication(OidcConfig(issuer="https://issuer.example.com", audience="mcp")) in plan
+
+
+@pytest.mark.parametrize("key", ["ClientSecret", "clientsecret", "CACertPath", "cacertpath", "AUTHTOKENFILE"])
+def test_a_setting_that_is_not_acted_on_is_found_in_any_case(key: str) -> None:
+    [part] = unsupported_parts(config_with(oidc_config=OIDC | {key: "hunter2"}))
+    assert part.lower() == f"oidc_config.{key}".lower()
+
+
+def test_a_files_ignore_settings_are_read_in_any_case() -> None:
+    config = config_with(ignore_config={"loadglobal": True}, volumes=["/a:/b"])
+    assert unsupported_parts(config) == ["ignore_config.LoadGlobal"]
+
+
 @pytest.mark.parametrize(
     ("what", "changes"),
     [
         ("oidc_config: Issuer", {"oidc_config": {"Issuer": 3}}),
+        ("oidc_config: it says nothing; give Issuer and Audience", {"oidc_config": {}}),
+        ("it says nothing", {"middleware_configs": [{"type": "auth", "parameters": {"oidc_config": {}}}]}),
+        ("Audience is given twice", {"oidc_config": OIDC | {"audience": "hunter2"}}),
         ("nothing says who issues tokens", {"oidc_config": {"Audience": "x"}}),
         ("both be called", {"tools_override": {"a": {"name": "c"}, "b": {"name": "c"}}}),
         ("both be called", {"tools_override": {"a": {"description": "x"}, "b": {"name": "a"}}}),

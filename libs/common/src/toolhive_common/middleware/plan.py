@@ -92,7 +92,8 @@ def plan_middleware(config: RunConfig) -> tuple[Part, ...]:
 
 def _from_settings(config: RunConfig) -> tuple[Part, ...]:
     """Read the parts' own settings, in the order of ToolHive's operator."""
-    oidc = read_model(OidcConfig, "oidc_config", config.oidc_config) if config.oidc_config else None
+    given = config.oidc_config
+    oidc = read_model(OidcConfig, "oidc_config", given) if given is not None else None
     parts: list[Part] = [
         BodyLimit(),
         OriginCheck.of(config.allowed_origins),

@@ -150,6 +150,8 @@ def read_authentication(where: str, oidc: OidcConfig | None) -> Authentication:
     """
     if oidc is None:
         return Authentication()
+    if oidc == OidcConfig():
+        raise InvalidMiddlewareError(where, "it says nothing; give Issuer and Audience, or leave it out")
     if not oidc.is_set:
         raise InvalidMiddlewareError(
             where, "nothing says who issues tokens; give Issuer, JWKSURL or IntrospectionURL, or leave all of it out"

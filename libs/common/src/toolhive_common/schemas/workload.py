@@ -110,6 +110,8 @@ class OidcOptions(OmitEmpty):
     auth_token_file: str = ""
     allow_private_ip: bool = False
     insecure_allow_http: bool = False
+    required_scopes: tuple[str, ...] = ()
+    """Scopes without which a token is refused."""
 
 
 class CreateRequest(OmitEmpty):
