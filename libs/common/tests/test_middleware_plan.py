@@ -130,6 +130,50 @@ def test_a_chain_that_contradicts_the_settings_is_refused(changes: dict[str, Any
     assert "secret" not in caught.value.message
 
 
+def chain_of(*types_and_names: tuple[str, list[str]]) -> list[dict[str, Any]]:
+    return [{"type": kind, "parameters": {"filter_tools": names}} for kind, names in types_and_names]
+
+
+@pytest.mark.parametrize(
+    ("chain", "what"),
+    [
+        (chain_of(("tool-filter", ["a"])), "no 'tool-call-filter' what they can call; add one"),
+        ([{"type": "tool-filter", "parameters": {"tools_override": {"a": {"name": "b"}}}}], "add one"),
+        (
+            chain_of(("tool-filter", ["a"]), ("tool-call-filter", ["a", "b"])),
+            "make that one with the same parameters",
+        ),
+        (
+            [
+                *chain_of(("tool-filter", ["a"])),
+                {"type": "tool-call-filter", "parameters": {"tools_override": {"c": {"name": "b"}}}},
+            ],
+            "make that one with the same",
+        ),
+    ],
+)
+@pytest.mark.parametrize("key", ["middleware_configs", "additional_middleware_configs"])
+def test_a_tool_that_is_hidden_and_can_be_called_is_a_contradiction(
+    chain: list[dict[str, Any]], what: str, key: str
+) -> None:
+    with pytest.raises(InvalidMiddlewareError) as caught:
+        plan_middleware(config_with(**{key: chain}))
+    assert "'tool-filter': it" in caught.value.message
+    assert what in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"middleware_configs": chain_of(("tool-call-filter", ["a"]))},
+        {"middleware_configs": chain_of(("tool-filter", ["a", "b"]), ("tool-call-filter", ["a"]))},
+        {"middleware_configs": chain_of(("tool-filter", ["a"])), "tools_filter": ["a"]},
+    ],
+)
+def test_a_tool_that_cannot_be_called_may_be_shown(changes: dict[str, Any]) -> None:
+    assert "tool-call-filter" in names(config_with(**changes))
+
+
 @pytest.mark.parametrize(
     ("part", "changes"),
     [
