@@ -50,6 +50,7 @@ SETTINGS: dict[str, Any] = {
         "required_scopes": ["tools"],
     },
     "middleware_configs": [{"type": "mcp-parser", "parameters": {}}, {"type": "recovery", "parameters": None}],
+    "additional_middleware_configs": [{"type": "strip-auth", "parameters": {}}],
 }
 
 
@@ -65,6 +66,7 @@ def test_the_settings_of_the_proxy_become_the_run_config() -> None:
     assert (found.session_ttl, found.endpoint_prefix) == ("1h30m", "/tools")
     assert found.allowed_origins == ("https://app.example.com", "http://localhost:5173")
     assert [link.type for link in found.middleware_configs] == ["mcp-parser", "recovery"]
+    assert [link.type for link in found.additional_middleware_configs] == ["strip-auth"]
     assert planned(stateless=True).stateless
 
 

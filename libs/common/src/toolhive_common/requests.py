@@ -50,4 +50,5 @@ def to_create_request(config: RunConfig) -> CreateRequest:
         endpoint_prefix=config.endpoint_prefix,
         allowed_origins=config.allowed_origins,
         middleware_configs=config.middleware_configs,
+        additional_middleware_configs=config.additional_middleware_configs,
     )

@@ -161,6 +161,7 @@ class CreateRequest(OmitEmpty):
     endpoint_prefix: str = ""
     allowed_origins: tuple[str, ...] = ()
     middleware_configs: tuple[MiddlewareConfig, ...] = ()
+    additional_middleware_configs: tuple[MiddlewareConfig, ...] = ()
 
 
 class CreatedWorkload(Wire):
