@@ -8,6 +8,7 @@ ToolHiveError
   ClientLeftError     a client is gone
   AddressError        the address to listen on cannot be had
   RunConfigError      the file of a detached proxy's workload cannot be used
+  SettingError        a variable names a file that cannot be read
   ContainerGoneError  a detached proxy's container is not there, or not any more
   StaleRouteError     a workload changed while a request for it waited
   ProviderError       an identity provider does not give what it is asked for
@@ -18,6 +19,7 @@ from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_proxy.models.upstream import UpstreamTrouble
 
 __all__ = [
+    "RUN_CONFIG_FILE",
     "AddressError",
     "BadSignatureError",
     "ClientLeftError",
@@ -26,10 +28,18 @@ __all__ = [
     "LinkBrokenError",
     "ProviderError",
     "RunConfigError",
+    "SettingError",
     "SlowClientError",
     "StaleRouteError",
     "UpstreamError",
 ]
+
+
+RUN_CONFIG_FILE = (
+    "a RunConfig file as ToolHive's `thv export` writes: it needs name, transport and port, and target_port where "
+    "the server speaks HTTP"
+)
+"""What a detached proxy has to be given."""
 
 
 class UpstreamError(ToolHiveError):
@@ -67,7 +77,18 @@ class RunConfigError(ToolHiveError):
     def __init__(self, path: object, problem: str) -> None:
         super().__init__(
             ErrorCode.INVALID_REQUEST,
-            f"the RunConfig file {path} cannot be used: {problem}; `thv export` writes one that can",
+            f"the RunConfig file {path} cannot be used: {problem}; give {RUN_CONFIG_FILE}",
+        )
+
+
+class SettingError(ToolHiveError):
+    """A variable of the environment names a file that cannot be read."""
+
+    def __init__(self, variable: str, path: object, cause: OSError | UnicodeError) -> None:
+        reason = cause.strerror or str(cause) if isinstance(cause, OSError) else "it is no text"
+        super().__init__(
+            ErrorCode.INVALID_REQUEST,
+            f"{variable} names the file {path}, which cannot be read: {reason}; correct the variable or leave it out",
         )
 
 
