@@ -253,6 +253,16 @@ def test_a_files_ignore_settings_are_read_in_any_case() -> None:
         ("given twice", {"header_forward": {"add_plaintext_headers": {"X": "hunter2", "x": "hunter2"}}}),
         ("Issuer is no https URL", {"oidc_config": {"Issuer": "http://issuer.example.com"}}),
         ("JWKSURL is no https URL", {"oidc_config": {"JWKSURL": "ftp://hunter2"}}),
+        (
+            "filter_tools has to be a list",
+            {"middleware_configs": [{"type": "tool-filter", "parameters": {"filter_tools": "a"}}]},
+        ),
+        ("it has to be an object", {"middleware_configs": [{"type": "tool-filter", "parameters": ["a"]}]}),
+        ("AllowPrivateIP has to be true or false", {"oidc_config": OIDC | {"AllowPrivateIP": "hunter2"}}),
+        (
+            "max_bytes has to be at least 0",
+            {"middleware_configs": [{"type": "bodylimit", "parameters": {"max_bytes": -1}}]},
+        ),
         ("'bodylimit'", {"middleware_configs": [{"type": "bodylimit", "parameters": {"max_bytes": "hunter2"}}]}),
     ],
 )

@@ -8,6 +8,7 @@ container when that ends, and ends itself when that is removed.
 
 import argparse
 import asyncio
+import json
 import os
 import time
 from collections.abc import Coroutine
@@ -17,14 +18,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from toolhive_common.errors import ToolHiveError
+from toolhive_common.given import unknown_keys
 from toolhive_common.observability.logs import configure_logging
+from toolhive_common.problems import problem_of
 from toolhive_common.schemas.permissions import BUILTIN_PROFILES
 from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_proxy import factory
 from toolhive_proxy.config import Settings
 from toolhive_proxy.decisions.routing_table import container_target
-from toolhive_proxy.errors import ContainerGoneError, RunConfigError
+from toolhive_proxy.errors import RUN_CONFIG_FILE, ContainerGoneError, RunConfigError
 from toolhive_proxy.main import listening, run
 from toolhive_proxy.models.routes import Origin, Route
 from toolhive_proxy.services.attached_server import AttachedServer
@@ -105,17 +108,27 @@ def read_run_config(path: Path) -> RunConfig:
         It is not there, is no RunConfig, or does not say where to listen.
     """
     try:
-        run_config = RunConfig.from_json(path.read_bytes())
+        content = path.read_bytes()
+        if unknown := unknown_keys(RunConfig, _json(content)):
+            raise RunConfigError(path, unknown)
+        run_config = RunConfig.from_json(content)
     except OSError as error:
         raise RunConfigError(path, error.strerror or str(error)) from error
     except ValidationError as error:
         # The places and what is wrong there, never the values: they may be secrets.
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        places = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in found[:5])
+        found = error.errors(include_url=False, include_input=False)
+        places = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'} {problem_of(one)}" for one in found[:5])
         raise RunConfigError(path, places) from None
     if not run_config.port:
         raise RunConfigError(path, "its port is 0, and clients could not know which one the proxy took; set one")
     return run_config
+
+
+def _json(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None  # the schema says what is wrong with it
 
 
 def _settings(run_config: RunConfig) -> Settings:
@@ -130,7 +143,7 @@ def _settings(run_config: RunConfig) -> Settings:
 def main() -> None:
     """Read the command line and serve."""
     parser = argparse.ArgumentParser(prog="toolhive_proxy.detached", description="Serve one workload.")
-    parser.add_argument("--run-config", type=Path, required=True, help="RunConfig file, such as `thv export` writes")
+    parser.add_argument("--run-config", type=Path, required=True, help=RUN_CONFIG_FILE)
     parser.add_argument("--container", required=True, help="id or name of the workload's container")
     told = parser.parse_args()
 
