@@ -210,6 +210,19 @@ def test_a_file_of_toolhives_is_run(api: PlayedApi, thv: Thv, tmp_path: Path) ->
     }
 
 
+def test_a_files_authentication_goes_on_in_whatever_case_it_is_written(
+    api: PlayedApi, thv: Thv, tmp_path: Path
+) -> None:
+    oidc = {"Issuer": "https://i", "audience": "a", "JwksUrl": "https://i/keys", "RequiredScopes": ["tools"]}
+    assert thv("run", "--from-config", a_file(tmp_path, oidc_config=oidc)).code == 0
+    assert api.posted()["oidc"] == {
+        "issuer": "https://i",
+        "audience": "a",
+        "jwks_url": "https://i/keys",
+        "required_scopes": ["tools"],
+    }
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -220,8 +233,16 @@ def test_a_file_of_toolhives_is_run(api: PlayedApi, thv: Thv, tmp_path: Path) ->
         ),
         ({"transport": "pigeon"}, "is no RunConfig"),
         ({"name": ""}, "it is empty"),
-        ({"oidc_config": {"Issuer": ["hunter2"]}}, "oidc_config has a value of the wrong kind"),
-        ({"header_forward": {"add_plaintext_headers": {"X": ["hunter2"]}}}, "at 'header_forward"),
+        ({"oidc_config": {"Issuer": ["hunter2"]}}, "oidc_config: Issuer"),
+        ({"oidc_config": {"Issuer": "https://i", "issuer": "hunter2"}}, "Issuer is given twice"),
+        ({"tool_filter": ["a"]}, "'tool_filter' is no key that is known here; did you mean tools_filter?"),
+        ({"oidc_config": {"Issuer": "https://i", "audiance": "a"}}, "did you mean Audience?"),
+        ({"cmd_args": "x"}, "cmd_args has to be a list"),
+        ({"oidc_config": {}}, "oidc_config: it says nothing; give Issuer and Audience, or leave it out"),
+        (
+            {"header_forward": {"add_plaintext_headers": {"X": ["hunter2"]}}},
+            "header_forward.add_plaintext_headers.X has to be a text",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_run_as_it_is_says_which_part(
@@ -298,6 +319,11 @@ def test_wrong_usage_is_exit_code_2(thv: Thv, arguments: list[str]) -> None:
     assert "Usage: thv run" in done.err
 
 
+def test_the_words_to_choose_from_hold_no_empty_one(thv: Thv) -> None:
+    assert "'foo' is not one of 'stdio', 'sse', 'streamable-http'." in thv("run", "x", "--transport", "foo").err
+    assert thv("run", "x", "--transport", "").code == 0
+
+
 def test_a_secret_in_a_bad_env_file_is_not_printed(thv: Thv, tmp_path: Path) -> None:
     (tmp_path / "env").write_text("A=1\nhunter2\n")
     done = thv("run", "image", "--env-file", str(tmp_path / "env"))
@@ -308,7 +334,9 @@ def test_a_secret_in_a_bad_env_file_is_not_printed(thv: Thv, tmp_path: Path) -> 
 
 def test_a_broken_permission_profile_says_what_is_wrong_with_it(thv: Thv, tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text('{"read": "/data"}')
-    assert "at 'read'" in thv("run", "image", "--permission-profile", str(tmp_path / "p.json")).err
+    assert "read has to be a list" in thv("run", "image", "--permission-profile", str(tmp_path / "p.json")).err
+    (tmp_path / "p.json").write_text('{"netwrok": {}}')
+    assert "did you mean network?" in thv("run", "image", "--permission-profile", str(tmp_path / "p.json")).err
     (tmp_path / "p.json").write_text("{")
     assert "is no JSON" in thv("run", "image", "--permission-profile", str(tmp_path / "p.json")).err
 

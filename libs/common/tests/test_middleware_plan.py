@@ -1,5 +1,6 @@
 """Which parts of the middleware a RunConfig asks for."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from toolhive_common.origin import OriginRule, refuse_origin
 from toolhive_common.schemas.oidc import OidcConfig
 from toolhive_common.schemas.runconfig import RunConfig
 from toolhive_common.testing.factories import a_run_config
+from toolhive_common.unsupported import unsupported_parts
 
 OIDC = {"Issuer": "https://issuer.example.com", "Audience": "mcp", "Scopes": None, "AllowPrivateIP": False}
 TOOLS = {"filter_tools": ["a"], "tools_override": {"b": {"name": "a"}}}
@@ -128,6 +130,50 @@ def test_a_chain_that_contradicts_the_settings_is_refused(changes: dict[str, Any
     assert "secret" not in caught.value.message
 
 
+def chain_of(*types_and_names: tuple[str, list[str]]) -> list[dict[str, Any]]:
+    return [{"type": kind, "parameters": {"filter_tools": names}} for kind, names in types_and_names]
+
+
+@pytest.mark.parametrize(
+    ("chain", "what"),
+    [
+        (chain_of(("tool-filter", ["a"])), "no 'tool-call-filter' what they can call; add one"),
+        ([{"type": "tool-filter", "parameters": {"tools_override": {"a": {"name": "b"}}}}], "add one"),
+        (
+            chain_of(("tool-filter", ["a"]), ("tool-call-filter", ["a", "b"])),
+            "make that one with the same parameters",
+        ),
+        (
+            [
+                *chain_of(("tool-filter", ["a"])),
+                {"type": "tool-call-filter", "parameters": {"tools_override": {"c": {"name": "b"}}}},
+            ],
+            "make that one with the same",
+        ),
+    ],
+)
+@pytest.mark.parametrize("key", ["middleware_configs", "additional_middleware_configs"])
+def test_a_tool_that_is_hidden_and_can_be_called_is_a_contradiction(
+    chain: list[dict[str, Any]], what: str, key: str
+) -> None:
+    with pytest.raises(InvalidMiddlewareError) as caught:
+        plan_middleware(config_with(**{key: chain}))
+    assert "'tool-filter': it" in caught.value.message
+    assert what in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"middleware_configs": chain_of(("tool-call-filter", ["a"]))},
+        {"middleware_configs": chain_of(("tool-filter", ["a", "b"]), ("tool-call-filter", ["a"]))},
+        {"middleware_configs": chain_of(("tool-filter", ["a"])), "tools_filter": ["a"]},
+    ],
+)
+def test_a_tool_that_cannot_be_called_may_be_shown(changes: dict[str, Any]) -> None:
+    assert "tool-call-filter" in names(config_with(**changes))
+
+
 @pytest.mark.parametrize(
     ("part", "changes"),
     [
@@ -165,10 +211,34 @@ def test_a_part_that_does_not_exist_is_refused_by_name(part: str, changes: dict[
     assert part in caught.value.message
 
 
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
+@pytest.mark.parametrize("in_a_chain", [False, True])
+def test_the_case_of_keys_that_are_gos_does_not_count(spell: Callable[[str], str], *, in_a_chain: bool) -> None:
+    oidc = {spell(key): value for key, value in OIDC.items()}
+    link = {"type": "auth", "parameters": {"oidc_config": oidc}}
+    changes: dict[str, Any] = {"middleware_configs": [link]} if in_a_chain else {"oidc_config": oidc}
+    plan = plan_middleware(config_with(**changes))
+    assert Authentication(OidcConfig(issuer="https://issuer.example.com", audience="mcp")) in plan
+
+
+@pytest.mark.parametrize("key", ["ClientSecret", "clientsecret", "CACertPath", "cacertpath", "AUTHTOKENFILE"])
+def test_a_setting_that_is_not_acted_on_is_found_in_any_case(key: str) -> None:
+    [part] = unsupported_parts(config_with(oidc_config=OIDC | {key: "hunter2"}))
+    assert part.lower() == f"oidc_config.{key}".lower()
+
+
+def test_a_files_ignore_settings_are_read_in_any_case() -> None:
+    config = config_with(ignore_config={"loadglobal": True}, volumes=["/a:/b"])
+    assert unsupported_parts(config) == ["ignore_config.LoadGlobal"]
+
+
 @pytest.mark.parametrize(
     ("what", "changes"),
     [
         ("oidc_config: Issuer", {"oidc_config": {"Issuer": 3}}),
+        ("oidc_config: it says nothing; give Issuer and Audience", {"oidc_config": {}}),
+        ("it says nothing", {"middleware_configs": [{"type": "auth", "parameters": {"oidc_config": {}}}]}),
+        ("Audience is given twice", {"oidc_config": OIDC | {"audience": "hunter2"}}),
         ("nothing says who issues tokens", {"oidc_config": {"Audience": "x"}}),
         ("both be called", {"tools_override": {"a": {"name": "c"}, "b": {"name": "c"}}}),
         ("both be called", {"tools_override": {"a": {"description": "x"}, "b": {"name": "a"}}}),
@@ -183,6 +253,16 @@ def test_a_part_that_does_not_exist_is_refused_by_name(part: str, changes: dict[
         ("given twice", {"header_forward": {"add_plaintext_headers": {"X": "hunter2", "x": "hunter2"}}}),
         ("Issuer is no https URL", {"oidc_config": {"Issuer": "http://issuer.example.com"}}),
         ("JWKSURL is no https URL", {"oidc_config": {"JWKSURL": "ftp://hunter2"}}),
+        (
+            "filter_tools has to be a list",
+            {"middleware_configs": [{"type": "tool-filter", "parameters": {"filter_tools": "a"}}]},
+        ),
+        ("it has to be an object", {"middleware_configs": [{"type": "tool-filter", "parameters": ["a"]}]}),
+        ("AllowPrivateIP has to be true or false", {"oidc_config": OIDC | {"AllowPrivateIP": "hunter2"}}),
+        (
+            "max_bytes has to be at least 0",
+            {"middleware_configs": [{"type": "bodylimit", "parameters": {"max_bytes": -1}}]},
+        ),
         ("'bodylimit'", {"middleware_configs": [{"type": "bodylimit", "parameters": {"max_bytes": "hunter2"}}]}),
     ],
 )

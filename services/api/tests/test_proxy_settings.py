@@ -47,8 +47,10 @@ SETTINGS: dict[str, Any] = {
         "scopes": ["openid"],
         "resource_url": "https://me/mcp",
         "allow_private_ip": True,
+        "required_scopes": ["tools"],
     },
     "middleware_configs": [{"type": "mcp-parser", "parameters": {}}, {"type": "recovery", "parameters": None}],
+    "additional_middleware_configs": [{"type": "strip-auth", "parameters": {}}],
 }
 
 
@@ -64,6 +66,7 @@ def test_the_settings_of_the_proxy_become_the_run_config() -> None:
     assert (found.session_ttl, found.endpoint_prefix) == ("1h30m", "/tools")
     assert found.allowed_origins == ("https://app.example.com", "http://localhost:5173")
     assert [link.type for link in found.middleware_configs] == ["mcp-parser", "recovery"]
+    assert [link.type for link in found.additional_middleware_configs] == ["strip-auth"]
     assert planned(stateless=True).stateless
 
 
@@ -81,6 +84,7 @@ def test_authentication_is_spelled_as_in_toolhives_files() -> None:
         "AllowPrivateIP": True,
         "InsecureAllowHTTP": False,
         "Scopes": ["openid"],
+        "RequiredScopes": ["tools"],
     }
 
 
@@ -132,6 +136,7 @@ def test_a_workload_asked_for_again_becomes_the_same(request_: dict[str, Any]) -
         ({"oidc": {"issuer": "issuer"}}, "oidc.issuer 'issuer' is no URL"),
         ({"oidc": {"issuer": "https://i", "jwks_url": "file:///keys"}}, "oidc.jwks_url"),
         ({"oidc": {"issuer": "https://i", "scopes": ["a b"]}}, "oidc.scopes"),
+        ({"oidc": {"issuer": "https://i", "required_scopes": [""]}}, "a scope is empty"),
         ({"image": "uvx://x", "url": "https://x/mcp"}, "both image and url"),
         ({"image": "https://x/mcp"}, "give the address of a remote server as url"),
         ({"url": "ftp://x"}, "url: the URL of the remote server begins with neither"),

@@ -347,10 +347,13 @@ async def test_a_container_that_is_not_there_is_told(bench: Bench) -> None:
     ("content", "told"),
     [
         (None, "No such file or directory"),
-        ("{no JSON", "Invalid JSON"),
-        ('{"name": "x"}', "transport: Field required"),
+        ("{no JSON", "it is no JSON"),
+        ('{"name": "x"}', "transport is missing"),
+        ('{"name": "x"}', "as ToolHive's `thv export` writes: it needs name, transport and port"),
+        ('{"name": "x", "transport": "stdio", "tool_filter": ["a"]}', "did you mean tools_filter?"),
+        ('{"name": "x", "transport": "stdio", "tools_filter": "a"}', "tools_filter has to be a list"),
         ('{"name": "x", "transport": "stdio"}', "its port is 0"),
-        ('{"name": "x", "transport": "stdio", "port": "a-secret"}', "port: Input should be a valid integer"),
+        ('{"name": "x", "transport": "stdio", "port": "a-secret"}', "port has to be a whole number"),
     ],
 )
 async def test_a_run_config_that_cannot_be_used_is_told(bench: Bench, content: str | None, told: str) -> None:

@@ -7,6 +7,8 @@ from typing import TypeVar
 from pydantic import Field, ValidationError
 
 from toolhive_cli.errors import InvalidFlagError
+from toolhive_common.given import unknown_keys
+from toolhive_common.problems import problem_of
 from toolhive_common.schemas.base import Wire
 from toolhive_common.schemas.permissions import PermissionProfile
 from toolhive_common.schemas.runconfig import RunConfig, ToolOverride
@@ -41,7 +43,7 @@ def read_permission_profile(path: str) -> PermissionProfile:
 
 
 def read_run_config(path: str) -> RunConfig:
-    """Read a RunConfig from the file that ``thv export`` writes.
+    """Read a RunConfig from a file as ToolHive's ``thv export`` writes it.
 
     Raises
     ------
@@ -67,7 +69,9 @@ def read_tools_override(path: str) -> dict[str, ToolOverride]:
 def _read(flag: str, path: str, model: type[_M], kind: str) -> _M:
     text = read_text(flag, path)
     try:
-        json.loads(text)
+        given = json.loads(text)
+        if unknown := unknown_keys(model, given):
+            raise InvalidFlagError(flag, f"{path} is no {kind}: {unknown}")
         return model.from_json(text)
     except json.JSONDecodeError as error:
         raise InvalidFlagError(flag, f"{path} is no JSON: {error}") from error
@@ -75,7 +79,7 @@ def _read(flag: str, path: str, model: type[_M], kind: str) -> _M:
         # The place, never the value: it may be a secret.
         first = error.errors(include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"])
-        raise InvalidFlagError(flag, f"{path} is no {kind}: {first['msg']} at '{where}'") from error
+        raise InvalidFlagError(flag, f"{path} is no {kind}: {where or 'it'} {problem_of(first)}") from error
 
 
 def absolute_source(volume: str, *, must_exist: bool) -> str:

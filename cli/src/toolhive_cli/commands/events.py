@@ -4,6 +4,7 @@ import click
 
 from toolhive_cli.adapters.event_log import EventLog
 from toolhive_cli.commands.base import thv_command
+from toolhive_cli.commands.choices import WordOrNothing
 from toolhive_cli.config import Settings
 from toolhive_cli.factory.events import with_events
 from toolhive_cli.presentation.events import event_json, event_line
@@ -27,7 +28,7 @@ __all__ = ["command"]
     "--type",
     "event_type",
     default="",
-    type=click.Choice(["", *(str(one) for one in EventType)]),
+    type=WordOrNothing([str(one) for one in EventType]),
     metavar="TYPE",
     help="Only those of this type, such as container.died.",
 )

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import click
 
 from toolhive_cli.adapters.files import read_tools_override
+from toolhive_cli.commands.choices import WordOrNothing
 from toolhive_cli.decisions.pairs import parse_pairs
 from toolhive_common.schemas.workload import OidcOptions
 
@@ -17,14 +18,14 @@ _OPTIONS = (
     click.option(
         "--proxy-mode",
         default="",
-        type=click.Choice(["", "sse", "streamable-http"]),
+        type=WordOrNothing(["sse", "streamable-http"]),
         metavar="[sse|streamable-http]",
         help="How clients are told to connect.  [default: streamable-http]",
     ),
     click.option(
         "--stdio-process",
         default="",
-        type=click.Choice(["", "shared", "per-session"]),
+        type=WordOrNothing(["shared", "per-session"]),
         metavar="[shared|per-session]",
         help="Whether the sessions of a stdio server share a process.  [default: shared]",
     ),

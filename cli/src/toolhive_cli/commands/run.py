@@ -9,6 +9,7 @@ from toolhive_cli.adapters.api_client import is_loopback
 from toolhive_cli.adapters.files import absolute_source, read_permission_profile, read_run_config, read_text
 from toolhive_cli.adapters.terminal import Screen, notice, open_screen
 from toolhive_cli.commands.base import SERVER_ARGUMENTS, thv_command
+from toolhive_cli.commands.choices import WordOrNothing
 from toolhive_cli.commands.proxy_flags import proxy_flags, read_proxy_flags
 from toolhive_cli.commands.refused_flags import refuse_flags
 from toolhive_cli.config import Settings
@@ -49,7 +50,7 @@ __all__ = ["command"]
 @click.option(
     "--transport",
     default="",
-    type=click.Choice(["", "stdio", "sse", "streamable-http"]),
+    type=WordOrNothing(["stdio", "sse", "streamable-http"]),
     metavar="[stdio|sse|streamable-http]",
     help="How the server speaks MCP.  [default: stdio; for a remote server streamable-http]",
 )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from toolhive_cli.errors import InvalidFlagError, UnsupportedFlagError
+from toolhive_common.middleware.parts import InvalidMiddlewareError
+from toolhive_common.middleware.plan import plan_middleware
 from toolhive_common.names import check_workload_name
 from toolhive_common.requests import to_create_request
 from toolhive_common.schemas.permissions import BUILTIN_PROFILES
@@ -36,7 +38,7 @@ def plan_import(path: str, config: RunConfig) -> Import:
     ------
     InvalidFlagError, InvalidNameError
         The file makes no sense.
-    UnsupportedFlagError
+    UnsupportedFlagError, UnsupportedPartsError
         Parts of it would have no effect.
     """
     check_workload_name(config.name)
@@ -45,9 +47,10 @@ def plan_import(path: str, config: RunConfig) -> Import:
     if parts := unsupported_parts(config):
         raise UnsupportedFlagError(f"{_FLAG} {path}: {', '.join(parts)}", "take it out of the file")
     try:
-        request = to_create_request(config)
-    except ValueError as error:
-        raise InvalidFlagError(_FLAG, f"{path}: oidc_config has a value of the wrong kind") from error
+        plan_middleware(config)
+    except InvalidMiddlewareError as error:  # the API would say the same in its own names of the keys
+        raise InvalidFlagError(_FLAG, f"{path}: {error.message}") from error
+    request = to_create_request(config)
     notice = ""
     if config.port:
         notice = f"The file's port {config.port} is not used: one proxy serves all workloads on its own port"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from toolhive_common.schemas.oidc import OidcConfig
 from toolhive_common.schemas.workload import OidcOptions
 
 __all__ = ["from_run_config", "to_run_config"]
@@ -24,9 +25,10 @@ _KEYS = {
 
 
 def to_run_config(options: OidcOptions) -> dict[str, Any]:
-    """Spell it as RunConfig files do, where nothing is left out."""
+    """Spell it as RunConfig files do, where nothing is left out but the key that ToolHive does not have."""
     found = {key: getattr(options, name) for name, key in _KEYS.items()}
-    return {**found, "Scopes": list(options.scopes) or None}
+    required = {"RequiredScopes": list(options.required_scopes)} if options.required_scopes else {}
+    return {**found, "Scopes": list(options.scopes) or None, **required}
 
 
 def from_run_config(config: Mapping[str, Any]) -> OidcOptions:
@@ -35,7 +37,6 @@ def from_run_config(config: Mapping[str, Any]) -> OidcOptions:
     Raises
     ------
     pydantic.ValidationError
-        A value is of the wrong kind.
+        A value is of the wrong kind, or a key is there twice.
     """
-    found = {name: config[key] for name, key in _KEYS.items() if config.get(key)}
-    return OidcOptions.model_validate({**found, "scopes": config.get("Scopes") or ()})
+    return OidcOptions.model_validate(OidcConfig.model_validate(config).model_dump())

@@ -16,7 +16,7 @@ def to_create_request(config: RunConfig) -> CreateRequest:
     Raises
     ------
     pydantic.ValidationError
-        Its OIDC settings are of the wrong kind.
+        Its OIDC settings cannot be read.
     """
     set_by_us = automatic_names(config.transport)
     return CreateRequest(
@@ -38,7 +38,7 @@ def to_create_request(config: RunConfig) -> CreateRequest:
         trust_proxy_headers=config.trust_proxy_headers,
         tools_override=config.tools_override,
         group=config.group,
-        oidc=oidc_settings.from_run_config(config.oidc_config) if config.oidc_config else None,
+        oidc=oidc_settings.from_run_config(config.oidc_config) if config.oidc_config is not None else None,
         header_forward=config.header_forward,
         runtime_config=config.runtime_config,
         labels={name: value for name, value in config.container_labels.items() if not name.startswith(OWN_LABELS)},
@@ -50,4 +50,5 @@ def to_create_request(config: RunConfig) -> CreateRequest:
         endpoint_prefix=config.endpoint_prefix,
         allowed_origins=config.allowed_origins,
         middleware_configs=config.middleware_configs,
+        additional_middleware_configs=config.additional_middleware_configs,
     )

@@ -46,4 +46,7 @@ def _found(config: RunConfig) -> Iterator[str]:
 
 
 def _oidc_keys(config: Any) -> list[str]:
-    return [key for key in _OIDC_KEYS if config.get(key)] if isinstance(config, Mapping) else []
+    if not isinstance(config, Mapping):
+        return []
+    given = {str(key).lower() for key, value in config.items() if value}
+    return [key for key in _OIDC_KEYS if key.lower() in given]

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from toolhive_proxy.decisions.neighbours import parse_networks
+from toolhive_proxy.errors import SettingError
 from toolhive_proxy.models.links import Network
 
 __all__ = ["Settings"]
@@ -56,8 +57,25 @@ class Settings(BaseSettings):
 
     @property
     def ca_certificates(self) -> str:
-        """What `ca_bundle` holds; empty for none."""
-        return self.ca_bundle.read_text(encoding="utf-8").strip() if self.ca_bundle else ""
+        """What `ca_bundle` holds; empty for none.
+
+        Raises
+        ------
+        SettingError
+            It cannot be read.
+        """
+        return _read("TOOLHIVE_CA_BUNDLE", self.ca_bundle)
+
+    def require_files(self) -> None:
+        """See to it that the files are there, before anything is begun.
+
+        Raises
+        ------
+        SettingError
+            One cannot be read.
+        """
+        _read("TOOLHIVE_CA_BUNDLE", self.ca_bundle)
+        _read("TOOLHIVE_NATS_CA_FILE", self.nats_ca_file)
 
     @field_validator("proxy_neighbours")
     @classmethod
@@ -74,3 +92,12 @@ class Settings(BaseSettings):
     def public_url(self) -> str:
         """`proxy_public_url` without a slash at the end."""
         return self.proxy_public_url.rstrip("/")
+
+
+def _read(variable: str, path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        raise SettingError(variable, path, error) from error

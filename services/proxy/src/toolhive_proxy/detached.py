@@ -16,7 +16,7 @@ from toolhive_common.observability.logs import configure_logging
 from toolhive_common.schemas.permissions import BUILTIN_PROFILES
 from toolhive_common.schemas.runconfig import RunConfig
 from toolhive_proxy.config import Settings
-from toolhive_proxy.errors import ContainerGoneError
+from toolhive_proxy.errors import RUN_CONFIG_FILE, ContainerGoneError
 from toolhive_proxy.main import run
 from toolhive_proxy.services.containers import Containers
 from toolhive_proxy.single import Place, read_run_config, serve_single, settings_for
@@ -57,7 +57,7 @@ def _settings(run_config: RunConfig) -> Settings:
 def main() -> None:
     """Read the command line and serve."""
     parser = argparse.ArgumentParser(prog="toolhive_proxy.detached", description="Serve one workload.")
-    parser.add_argument("--run-config", type=Path, required=True, help="RunConfig file, such as `thv export` writes")
+    parser.add_argument("--run-config", type=Path, required=True, help=RUN_CONFIG_FILE)
     parser.add_argument("--container", required=True, help="id or name of the workload's container")
     told = parser.parse_args()
 

@@ -10,6 +10,7 @@ ToolHiveError
   RunConfigError      the file that says what is served cannot be used
   NoRunConfigError    there is no such file
   EnvFilesError       the files with variables of a server cannot be used
+  SettingError        a variable names a file that cannot be read
   ContainerGoneError  a detached proxy's container is not there, or not any more
   StaleRouteError     a workload changed while a request for it waited
   FurtherProcessError a further process of a stdio server does not run
@@ -24,6 +25,7 @@ from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_proxy.models.upstream import UpstreamTrouble
 
 __all__ = [
+    "RUN_CONFIG_FILE",
     "AddressError",
     "BadSignatureError",
     "ClientLeftError",
@@ -36,10 +38,18 @@ __all__ = [
     "NoRunConfigError",
     "ProviderError",
     "RunConfigError",
+    "SettingError",
     "SlowClientError",
     "StaleRouteError",
     "UpstreamError",
 ]
+
+
+RUN_CONFIG_FILE = (
+    "a RunConfig file as ToolHive's `thv export` writes: it needs name, transport and port, and target_port where "
+    "the server speaks HTTP"
+)
+"""What a detached proxy has to be given."""
 
 
 class UpstreamError(ToolHiveError):
@@ -77,7 +87,18 @@ class RunConfigError(ToolHiveError):
     def __init__(self, path: object, problem: str) -> None:
         super().__init__(
             ErrorCode.INVALID_REQUEST,
-            f"the RunConfig file {path} cannot be used: {problem}; `thv export` writes one that can",
+            f"the RunConfig file {path} cannot be used: {problem}; give {RUN_CONFIG_FILE}",
+        )
+
+
+class SettingError(ToolHiveError):
+    """A variable of the environment names a file that cannot be read."""
+
+    def __init__(self, variable: str, path: object, cause: OSError | UnicodeError) -> None:
+        reason = cause.strerror or str(cause) if isinstance(cause, OSError) else "it is no text"
+        super().__init__(
+            ErrorCode.INVALID_REQUEST,
+            f"{variable} names the file {path}, which cannot be read: {reason}; correct the variable or leave it out",
         )
 
 

@@ -135,7 +135,14 @@ async def listening(
 
 
 async def serve(settings: Settings, stop: asyncio.Event, *, sockets: list[socket.socket] | None = None) -> None:
-    """Serve until ``stop`` is set, on the given sockets or on the address of the settings."""
+    """Serve until ``stop`` is set, on the given sockets or on the address of the settings.
+
+    Raises
+    ------
+    AddressError, SettingError
+        The settings can never work here.
+    """
+    settings.require_files()  # while NATS is down too
     async with open_bus(factory.bus_settings(settings)) as bus:
         parts, keeper = factory.build(settings, bus)
         try:

@@ -1,6 +1,7 @@
 """What the proxies of one workload have in common, wherever they run: they serve it at the root, without NATS."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from toolhive_common.errors import ToolHiveError
+from toolhive_common.given import unknown_keys
+from toolhive_common.problems import problem_of
 from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_proxy import factory
@@ -96,8 +99,13 @@ def _route(run_config: RunConfig, place: Place) -> Route:
     return Route(key, 0, run_config.transport, run_config, origin, target)
 
 
-def read_run_config(path: Path) -> RunConfig:
+def read_run_config(path: Path, on_unknown: Callable[[str], None] | None = None) -> RunConfig:
     """Read the file that says what is served.
+
+    Parameters
+    ----------
+    on_unknown
+        Takes what is wrong with keys that nobody knows; ``None`` refuses them.
 
     Raises
     ------
@@ -105,17 +113,29 @@ def read_run_config(path: Path) -> RunConfig:
         It is not there, is no RunConfig, or does not say where to listen.
     """
     try:
-        run_config = RunConfig.from_json(path.read_bytes())
+        content = path.read_bytes()
+        if unknown := unknown_keys(RunConfig, _json(content)):
+            if on_unknown is None:
+                raise RunConfigError(path, unknown)
+            on_unknown(unknown)
+        run_config = RunConfig.from_json(content)
     except OSError as error:
         raise RunConfigError(path, error.strerror or str(error)) from error
     except ValidationError as error:
         # The places and what is wrong there, never the values: they may be secrets.
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        places = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in found[:5])
+        found = error.errors(include_url=False, include_input=False)
+        places = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'} {problem_of(one)}" for one in found[:5])
         raise RunConfigError(path, places) from None
     if not run_config.port:
         raise RunConfigError(path, "its port is 0, and clients could not know which one the proxy took; set one")
     return run_config
+
+
+def _json(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None  # the schema says what is wrong with it
 
 
 def settings_for(run_config: RunConfig, **told: Any) -> Settings:

@@ -19,6 +19,7 @@ from toolhive_common.middleware.parts import (
     Part,
     PartName,
     Plain,
+    ToolRules,
     UnsupportedPartsError,
 )
 from toolhive_common.middleware.reading import (
@@ -83,16 +84,19 @@ def plan_middleware(config: RunConfig) -> tuple[Part, ...]:
         raise UnsupportedPartsError(missing)
     from_settings = _from_settings(config)
     given = tuple(read_link(f"{key}: {link.type!r}", link) for key, link in _links(config))
-    if not config.middleware_configs:
-        return _ordered((*from_settings, *given))
-    _refuse_contradictions(from_settings, given)
-    has = {part.name for part in given if not (isinstance(part, Authentication) and part.oidc is None)}
-    return _ordered((*(part for part in from_settings if part.name not in has), *given))
+    has: set[PartName] = set()
+    if config.middleware_configs:
+        _refuse_contradictions(from_settings, given)
+        has = {part.name for part in given if not (isinstance(part, Authentication) and part.oidc is None)}
+    parts = (*(part for part in from_settings if part.name not in has), *given)
+    _refuse_half_filters(parts)
+    return _ordered(parts)
 
 
 def _from_settings(config: RunConfig) -> tuple[Part, ...]:
     """Read the parts' own settings, in the order of ToolHive's operator."""
-    oidc = read_model(OidcConfig, "oidc_config", config.oidc_config) if config.oidc_config else None
+    given = config.oidc_config
+    oidc = read_model(OidcConfig, "oidc_config", given) if given is not None else None
     parts: list[Part] = [
         BodyLimit(),
         OriginCheck.of(config.allowed_origins),
@@ -121,6 +125,30 @@ def _refuse_contradictions(settings: tuple[Part, ...], given: tuple[Part, ...]) 
             "it says something else than the RunConfig's own setting of this part; make both the same, or empty "
             "middleware_configs, so that the chain is made from the settings",
         )
+
+
+def _refuse_half_filters(parts: tuple[Part, ...]) -> None:
+    """Refuse to hide a tool that can be called all the same. To show one that cannot be called does no harm."""
+    lists = _tool_rules(parts, PartName.TOOL_FILTER)
+    calls = _tool_rules(parts, PartName.TOOL_CALL_FILTER)
+    listed, open_ = _left(lists), _left(calls)
+    if lists and not calls:
+        problem = "it changes what clients see, and no 'tool-call-filter' what they can call; add one"
+    elif listed is not None and (open_ is None or not open_ <= listed):
+        problem = "it hides tools that the 'tool-call-filter' lets clients call; make that one"
+    else:
+        return
+    raise InvalidMiddlewareError("middleware_configs: 'tool-filter'", f"{problem} with the same parameters")
+
+
+def _tool_rules(parts: tuple[Part, ...], name: PartName) -> tuple[ToolRules, ...]:
+    return tuple(part for part in parts if isinstance(part, ToolRules) and part.name is name)
+
+
+def _left(rules: tuple[ToolRules, ...]) -> frozenset[str] | None:
+    """Tools that all filters leave; ``None`` = all."""
+    filters = [one.filter for one in rules if one.filter]
+    return frozenset.intersection(*filters) if filters else None
 
 
 def _says_nothing(part: Part) -> bool:

@@ -19,11 +19,13 @@ from toolhive_common.middleware.parts import (
     ToolRules,
     UnsupportedPartsError,
 )
+from toolhive_common.problems import problem_of
 from toolhive_common.schemas.base import Wire
 from toolhive_common.schemas.oidc import OidcConfig
 from toolhive_common.schemas.runconfig import MiddlewareConfig, ToolOverride
 
 __all__ = [
+    "PARAMETERS",
     "PROTOCOL_HEADERS",
     "RESTRICTED_HEADERS",
     "read_authentication",
@@ -89,6 +91,16 @@ class _HeaderParameters(Wire):
     add_headers: dict[str, str] | None = None
 
 
+PARAMETERS: Mapping[PartName, type[Wire]] = {
+    PartName.AUTHENTICATION: _AuthParameters,
+    PartName.BODY_LIMIT: _BodyLimitParameters,
+    PartName.ORIGIN: _OriginParameters,
+    PartName.TOOL_FILTER: _ToolParameters,
+    PartName.TOOL_CALL_FILTER: _ToolParameters,
+    PartName.HEADER_FORWARD: _HeaderParameters,
+}
+"""How parts spell their settings in a chain. The others have none."""
+
 _Model = TypeVar("_Model", bound=Wire)
 
 
@@ -133,9 +145,9 @@ def read_model(model: type[_Model], where: str, values: Any) -> _Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:  # its own text repeats the values, which may be secrets
-        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+        first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"])
-        raise InvalidMiddlewareError(where, f"{place or 'it'} is wrong: {first['msg']}; correct it") from None
+        raise InvalidMiddlewareError(where, f"{place or 'it'} {problem_of(first)}") from None
 
 
 def read_authentication(where: str, oidc: OidcConfig | None) -> Authentication:
@@ -150,6 +162,8 @@ def read_authentication(where: str, oidc: OidcConfig | None) -> Authentication:
     """
     if oidc is None:
         return Authentication()
+    if oidc == OidcConfig():
+        raise InvalidMiddlewareError(where, "it says nothing; give Issuer and Audience, or leave it out")
     if not oidc.is_set:
         raise InvalidMiddlewareError(
             where, "nothing says who issues tokens; give Issuer, JWKSURL or IntrospectionURL, or leave all of it out"

@@ -1,11 +1,11 @@
 """The base classes of all wire models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, model_serializer
+from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 
-__all__ = ["OmitEmpty", "Wire"]
+__all__ = ["GoNames", "OmitEmpty", "Wire"]
 
 
 class Wire(BaseModel):
@@ -39,6 +39,27 @@ class Wire(BaseModel):
         except ValueError:
             return False
         return True
+
+
+class GoNames(Wire):
+    """A message whose keys are the names of Go's fields.
+
+    Go's reader pays no heed to their case. Nor does this one: a key that ToolHive acts on is not passed over here.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_any_case(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        names = {info.alias.lower(): info.alias for info in cls.model_fields.values() if info.alias}
+        found: dict[object, object] = {}
+        for key, one in value.items():
+            name = names.get(key.lower(), key) if isinstance(key, str) else key
+            if name in found:
+                raise ValueError(f"{name} is given twice, in different case; leave one of them out")
+            found[name] = one
+        return found
 
 
 class OmitEmpty(Wire):

@@ -2,12 +2,12 @@
 
 from pydantic import Field, field_validator
 
-from toolhive_common.schemas.base import Wire
+from toolhive_common.schemas.base import GoNames
 
 __all__ = ["OidcConfig"]
 
 
-class OidcConfig(Wire):
+class OidcConfig(GoNames):
     """``oidc_config`` of a RunConfig. Its keys are the names of Go's fields, since ToolHive gave them no others."""
 
     issuer: str = Field(default="", alias="Issuer")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from toolhive_common.schemas.base import OmitEmpty
+from toolhive_common.schemas.base import GoNames, OmitEmpty
 from toolhive_common.schemas.permissions import PermissionProfile
 
 __all__ = [
@@ -88,7 +88,7 @@ class HeaderForward(OmitEmpty):
     """Header name to name of the secret."""
 
 
-class IgnoreConfig(OmitEmpty):
+class IgnoreConfig(GoNames, OmitEmpty):
     """``.thvignore`` settings; the keys on the wire are Go field names."""
 
     load_global: bool = Field(default=False, alias="LoadGlobal")

@@ -110,6 +110,8 @@ class OidcOptions(OmitEmpty):
     auth_token_file: str = ""
     allow_private_ip: bool = False
     insecure_allow_http: bool = False
+    required_scopes: tuple[str, ...] = ()
+    """Scopes without which a token is refused."""
 
 
 class CreateRequest(OmitEmpty):
@@ -159,6 +161,7 @@ class CreateRequest(OmitEmpty):
     endpoint_prefix: str = ""
     allowed_origins: tuple[str, ...] = ()
     middleware_configs: tuple[MiddlewareConfig, ...] = ()
+    additional_middleware_configs: tuple[MiddlewareConfig, ...] = ()
 
 
 class CreatedWorkload(Wire):

@@ -85,8 +85,8 @@ def _refuse_oidc(request: CreateRequest) -> Rejection | None:
     for name in ("issuer", "jwks_url", "introspection_url", "resource_url"):
         if (problem := _url_problem(getattr(oidc, name), oidc)) is not None:
             return invalid(f"oidc.{name} {problem}")
-    if any(not scope or " " in scope for scope in oidc.scopes):
-        return invalid("oidc.scopes: a scope is empty or holds a space; give one word each")
+    if any(not scope or " " in scope for scope in (*oidc.scopes, *oidc.required_scopes)):
+        return invalid("oidc.scopes or required_scopes: a scope is empty or holds a space; give one word each")
     return None
 
 

@@ -94,6 +94,7 @@ def _build(request: CreateRequest, around: Surroundings) -> RunConfig:
             "endpoint_prefix": request.endpoint_prefix,
             "allowed_origins": request.allowed_origins,
             "middleware_configs": request.middleware_configs,
+            "additional_middleware_configs": request.additional_middleware_configs,
         }
     )
 

@@ -11,6 +11,7 @@ from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from toolhive_common.errors import ErrorCode, ToolHiveError
+from toolhive_common.problems import problem_of
 
 __all__ = ["add_error_answers", "error_text", "status_of"]
 
@@ -98,4 +99,4 @@ def _sentence(errors: Sequence[Any]) -> str:
         case _ if not where:
             return "the request body is not a JSON object; send one with the header Content-Type: application/json"
         case _:
-            return f"the request does not fit: {where}: {first['msg']}"
+            return f"the request does not fit: {where} {problem_of(first)}"

@@ -7,6 +7,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
+from toolhive_api.decisions.refusals import invalid
 from toolhive_api.decisions.selection import parse_labels
 from toolhive_api.errors import RejectedError, UnknownGroupError
 from toolhive_api.factory import Parts
@@ -14,6 +15,7 @@ from toolhive_api.handlers.answers import error_text, status_of
 from toolhive_api.handlers.sse import SSE_MEDIA_TYPE, frame, with_keep_alive
 from toolhive_api.models.verdicts import Rejection
 from toolhive_common.errors import ToolHiveError
+from toolhive_common.given import unknown_keys
 from toolhive_common.manager import Created, RunUpdate, Selection
 from toolhive_common.schemas.runconfig import RunConfig
 from toolhive_common.schemas.workload import (
@@ -65,6 +67,8 @@ def _add_collection_routes(routes: APIRouter, parts: Parts) -> None:
         f"With `Accept: {SSE_MEDIA_TYPE}` tells the progress meanwhile.",
     )
     async def create_workload(body: CreateRequest, request: Request) -> Response:
+        if unknown := unknown_keys(CreateRequest, await request.json()):
+            raise RejectedError(invalid(unknown))
         updates = manager.run_workload_detached(body)
         # What is refused at once has its HTTP status in either form of the answer.
         first = await anext(updates)
