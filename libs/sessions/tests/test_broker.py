@@ -441,12 +441,68 @@ def test_an_answer_to_a_call_that_was_left_is_not_taken_for_a_later_calls_of_the
     assert world.messages() == [(stream, {"jsonrpc": "2.0", "id": 1, "result": {"of": "second"}})]
 
 
+CANCEL = body({"method": "notifications/cancelled", "params": {"requestId": 1}})
+
+
+@pytest.mark.parametrize("per_session", [False, True])
+def test_a_call_that_is_cancelled_ends_at_once_and_its_id_is_free(per_session: bool) -> None:
+    world = running(per_session=per_session)
+    slot = own(world, "s") if per_session else MAIN
+    if per_session:
+        world.started(slot)
+        world.shake(slot)
+        world.forget()
+    else:
+        world.open("s")
+    stream, first = world.call("s", 1, slot=slot)
+    telling = world.ask(Verb.TELL, "s", CANCEL)
+    assert [message["params"]["requestId"] for message in world.sent(slot)] == [first]
+    done, final = world.said()
+    assert (done.note, done.stream) == (Note.DONE, telling)
+    assert (final.note, final.stream) == (Note.FINAL, stream)
+    error = {"code": -32000, "message": "cancelled by the client"}
+    assert json.loads(final.data) == {"jsonrpc": "2.0", "id": 1, "error": error}
+    again, second = world.call("s", 1, slot=slot)
+    world.answer(first, slot, {"of": "first"})
+    assert world.said() == []
+    world.answer(second, slot, {"of": "second"})
+    assert world.messages() == [(again, {"jsonrpc": "2.0", "id": 1, "result": {"of": "second"}})]
+    world.ask(Verb.TELL, "s", CANCEL)
+    assert [note for note, _ in world.notes()] == [Note.DONE]
+
+
+def test_a_client_that_comes_back_for_a_call_that_it_cancelled_is_told_of_its_end() -> None:
+    world = running()
+    world.open("s")
+    stream, _ = world.call("s", 1, streams=True)
+    world.ask(Verb.LEAVE, stream=stream)
+    world.now += 5
+    world.ask(Verb.TELL, "s", CANCEL)
+    world.forget()
+    again = world.ask(Verb.LISTEN, "s", after=f"e.{stream}.0", streams=True)
+    assert [(said.note, said.stream) for said in world.said()] == [(Note.STARTED, again), (Note.FINAL, again)]
+
+
+def test_cancelled_calls_that_are_not_answered_count_among_a_sessions_calls() -> None:
+    world = running(max_calls=3, cancel_patience=300)
+    world.open("s")
+    for _ in range(3):
+        world.call("s", 1)
+        world.ask(Verb.TELL, "s", CANCEL)
+    world.forget()
+    world.ask(Verb.CALL, "s", request(1))
+    assert [said.code for said in world.said()] == [RefusalCode.CALLS_FULL]
+    world.tick(1)
+    world.tick(300)
+    assert world.call("s", 1)
+
+
 def test_a_cancelled_call_that_is_never_answered_is_given_up_and_others_can_be_attributed_again() -> None:
     world = running(cancel_patience=300)
     world.open("a")
     world.open("b", capabilities={"sampling": {}})
-    cancelled, number = world.call("a", 1)
-    world.ask(Verb.TELL, "a", body({"method": "notifications/cancelled", "params": {"requestId": 1}}))
+    _, number = world.call("a", 1)
+    world.ask(Verb.TELL, "a", CANCEL)
     left, _ = world.call("a", 2)
     world.ask(Verb.LEAVE, stream=left, cancel=True)
     stream, _ = world.call("b", 1, streams=True)
@@ -457,7 +513,7 @@ def test_a_cancelled_call_that_is_never_answered_is_given_up_and_others_can_be_a
     world.says(sampling)
     assert [message["error"]["code"] for message in world.sent()] == [-32601]
     world.tick(2)
-    assert [(to, message["id"], "error" in message) for to, message in world.messages()] == [(cancelled, 1, True)]
+    assert world.said() == []
     world.says(sampling)
     assert [(to, message["method"]) for to, message in world.messages()] == [(stream, "sampling/createMessage")]
     world.answer(number)

@@ -476,6 +476,52 @@ def test_log_messages_go_to_the_session_that_alone_waits() -> None:
     assert [session for session, _ in told(mux.from_server(log))] == ["b"]
 
 
+def test_a_cancelled_call_is_over_for_its_client_at_once_and_its_id_is_free() -> None:
+    mux = ready()
+    first = call(mux, "a", 1, _meta={"progressToken": "t"})
+    effects = mux.from_client("a", CANCEL)
+    assert [message["params"]["requestId"] for message in sent(effects)] == [first]
+    [(session, answer)] = told(effects)
+    assert (session, answer["id"], answer["error"]) == (
+        "a",
+        1,
+        {"code": -32000, "message": "cancelled by the client"},
+    )
+    second = call(mux, "a", 1)
+    assert progress_of(mux, first) == []
+    assert told(mux.from_server(body({"id": first, "result": "late"}))) == []
+    assert [m["result"] for _, m in told(mux.from_server(body({"id": second, "result": "x"})))] == ["x"]
+    assert [type(effect) for effect in mux.from_client("a", CANCEL)] == [Dropped]
+
+
+def test_a_cancelled_call_that_the_server_may_still_work_on_is_its_sessions() -> None:
+    mux = ready()
+    begin(mux, "a", "sampling")
+    begin(mux, "b", "sampling")
+    call(mux, "a", 1)
+    mux.from_client("a", CANCEL)
+    assert [
+        session for session, _ in told(mux.from_server(body({"method": "notifications/message", "params": {}})))
+    ] == ["a"]
+    assert mux.mux.unanswered("a") == 1
+
+
+def test_a_log_level_whose_call_was_cancelled_is_asked_for_anew() -> None:
+    def asked(session: str, level: str) -> list[int]:
+        request = body({"id": 1, "method": "logging/setLevel", "params": {"level": level}})
+        return [message["id"] for message in sent(mux.from_client(session, request))]
+
+    mux = ready()
+    for session in "ab":
+        begin(mux, session)
+    [number] = asked("a", "info")
+    mux.from_server(body({"id": number, "result": {}}))
+    assert asked("b", "info") == []
+    assert asked("a", "debug")
+    mux.from_client("a", CANCEL)
+    assert asked("b", "info")
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -595,6 +641,10 @@ def test_no_session_ever_sees_anothers_answers(steps: list[tuple[str, str, Any]]
                 effects = mux.from_client(session, body({"method": "notifications/cancelled", "params": params}))
                 for message in sent(effects):
                     assert owners[message["params"]["requestId"]] == (session, value)
+                assert [(to, message["id"]) for to, message in told(effects)] == [(session, value)] * len(
+                    sent(effects)
+                )
+                continue
             case "end":
                 effects = mux.mux.session_ended(session)
                 for message in sent(effects):

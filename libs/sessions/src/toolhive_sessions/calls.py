@@ -28,8 +28,6 @@ class Call:
     """Whether its answer names a task that was made."""
     wants_logs: bool = False
     """Whether it asked for log messages; for the era without sessions."""
-    cancelled: bool = False
-    """Set it with `CallTable.cancel`."""
 
     @property
     def key(self) -> CallKey:
@@ -61,7 +59,7 @@ class CallTable:
         self._left: dict[int, str] = {}
         """Calls without an answer that nobody waits for, by the session that they were of."""
         self._unwanted: dict[int, float | None] = {}
-        """Calls that are cancelled or left, and when that was first looked at."""
+        """The same calls, and when that was first looked at."""
         self._logging: dict[int, str] = {}
         """Sessions of the calls that asked for log messages, left ones included."""
 
@@ -94,17 +92,12 @@ class CallTable:
             self._work_done(number, call.session)
         return call
 
-    def cancel(self, number: int) -> None:
-        """Note that the process was told to give a call up."""
-        self._calls[number].cancelled = True
-        self._unwanted[number] = None
-
     def leave(self, number: int) -> Call | None:
         """Forget a call that nobody waits for any more, but for that the process may still work on it."""
         call = self._take(number)
         if call is not None:
             self._left[number] = call.session
-            self._unwanted.setdefault(number, None)
+            self._unwanted[number] = None
         return call
 
     def end_session(self, session: str) -> list[tuple[int, Call]]:
@@ -119,28 +112,17 @@ class CallTable:
         self._work_done(number, session)
         return True
 
-    def give_up(self, now: float, patience: float) -> list[Call]:
-        """Take what was cancelled for done after some seconds: a server need not answer it.
-
-        Returns
-        -------
-        list[Call]
-            Those of them whose callers still wait.
-        """
-        waiting = []
+    def give_up(self, now: float, patience: float) -> None:
+        """Take what was cancelled for done after some seconds: a server need not answer it."""
         for number, since in list(self._unwanted.items()):
             if since is None:
                 self._unwanted[number] = now
-            elif now - since >= patience and not self.end_left(number) and (call := self.end(number)) is not None:
-                waiting.append(call)
-        return waiting
+            elif now - since >= patience:
+                self.end_left(number)
 
     def open_elsewhere(self, method: str, uri: str, *, but: str) -> bool:
         """Whether a session other than ``but`` waits for the answer to a call about a resource."""
-        return any(
-            call.method == method and call.uri == uri and call.session != but and not call.cancelled
-            for call in self._calls.values()
-        )
+        return any(call.method == method and call.uri == uri and call.session != but for call in self._calls.values())
 
     def end_all(self) -> list[Call]:
         """Forget all calls."""
@@ -149,16 +131,17 @@ class CallTable:
             table.clear()
         return calls
 
+    def unanswered(self, session: str) -> int:
+        """How many calls of a session the process may work on."""
+        return self._work.get(session, 0)
+
     def sole_session(self) -> str | None:
         """The session that alone has calls the process may work on; ``None`` when there is none, or more than one.
 
         A cancelled call counts until it is answered or given up, also when its session is over: servers are free to
         go on with it, and to answer it or not.
         """
-        if len(self._work) != 1:
-            return None
-        session = next(iter(self._work))
-        return session if session in self._of_session else None
+        return next(iter(self._work)) if len(self._work) == 1 else None
 
     def sole_session_wanting_logs(self) -> str | None:
         """The session whose call alone asked for log messages."""

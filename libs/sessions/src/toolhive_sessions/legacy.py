@@ -10,6 +10,9 @@ answered is taken for done after some minutes. So they reach the wrong session o
 tells: when the server sends what no call caused, or for a call that it answered already or was told to give up long
 ago, or for one of an earlier hold on the same process. Changes of lists go to all sessions, those of a resource to
 its subscribers. A client that needs more asks for a process of its own.
+
+A call that its client cancels is over for the client at once: it need not be answered, and the answer that comes is
+dropped.
 """
 
 import re
@@ -43,7 +46,7 @@ from toolhive_sessions.handshake import HandshakeDesk
 from toolhive_sessions.subscriptions import Subscriptions
 from toolhive_sessions.tasks import TaskTable, related_task
 
-__all__ = ["UNREADABLE", "LegacyMultiplexer", "failed_answer", "given_up", "numbers_in", "too_long"]
+__all__ = ["UNREADABLE", "LegacyMultiplexer", "failed_answer", "numbers_in", "too_long"]
 
 _ID_IN_LINE = re.compile(rb'"id"\s*:\s*(\d+)')
 _TO_ALL = frozenset(
@@ -251,10 +254,16 @@ class LegacyMultiplexer:
                 body = error_body(request.id, Code.SERVER_ERROR, "cancelled before it was sent")
                 return [ToClient(session, body, call_key(request.id), final=True)]
         number = self._calls.number_of(session, request_id)
-        if number is None:
+        call = self._calls.leave(number) if number is not None else None
+        if call is None:
             return [Dropped("a cancellation of no call of this session")]
-        self._calls.cancel(number)
-        return [ToServer(encode({**message.raw, "params": {**params, "requestId": number}}))]
+        if call.level:  # whether the process obeyed is never known
+            self._told_level = ""
+        body = error_body(call.request_id, Code.SERVER_ERROR, "cancelled by the client")
+        return [
+            ToServer(encode({**message.raw, "params": {**params, "requestId": number}})),
+            ToClient(session, body, call.key, final=True),
+        ]
 
     # from the process
 
@@ -418,15 +427,15 @@ class LegacyMultiplexer:
     def end_call(self, session: str, key: CallKey) -> list[MuxEffect]:
         """Cancel a call that nobody waits for any more. Its id may be used again at once."""
         message = Notification("notifications/cancelled", _cancelled(key[1], "nobody waits for the answer any more"))
-        number = self._calls.number_of(session, key[1])
-        effects = self._cancel(session, message)
-        if number is not None:
-            self._calls.leave(number)
-        return effects
+        return [effect for effect in self._cancel(session, message) if not isinstance(effect, ToClient)]
 
-    def give_up_cancelled(self, now: float, patience: float) -> list[MuxEffect]:
+    def unanswered(self, session: str) -> int:
+        """How many calls of a session the process has not answered, those that nobody waits for included."""
+        return self._calls.unanswered(session)
+
+    def give_up_cancelled(self, now: float, patience: float) -> None:
         """Take what was cancelled, and is not answered for so many seconds, for done."""
-        return given_up(self._calls.give_up(now, patience))
+        self._calls.give_up(now, patience)
 
     def session_ended(self, session: str) -> list[MuxEffect]:
         """Forget a session; what it asked for is cancelled."""
@@ -436,8 +445,7 @@ class LegacyMultiplexer:
         self._queue = [entry for entry in self._queue if entry[0] != session]
         effects: list[MuxEffect] = [
             ToServer(encode(_cancelled(number, "the client ended its session")))
-            for number, call in self._calls.end_session(session)
-            if not call.cancelled
+            for number, _ in self._calls.end_session(session)
         ]
         effects += self._back.end_session(session)
         for uri in self._subscriptions.remove_session(session):
@@ -466,15 +474,6 @@ class LegacyMultiplexer:
 def numbers_in(head: bytes, tail: bytes) -> list[int]:
     """Ids that the ends of a line seem to hold."""
     return [int(found) for found in _ID_IN_LINE.findall(head + b"\n" + tail)]
-
-
-def given_up(calls: list[Call]) -> list[MuxEffect]:
-    """Answer calls that were cancelled, for a server that does not."""
-    why = "the call was cancelled, and the server did not answer it"
-    return [
-        ToClient(call.session, error_body(call.request_id, Code.SERVER_ERROR, why), call.key, final=True)
-        for call in calls
-    ]
 
 
 def too_long(limit: int) -> str:

@@ -28,7 +28,7 @@ from toolhive_common.mcp.jsonrpc import (
 from toolhive_common.mcp.port import RefusalCode
 from toolhive_sessions.calls import Call, CallTable, progress_token
 from toolhive_sessions.effects import CallKey, Dropped, MuxEffect, NotModern, ToClient, ToServer, call_key
-from toolhive_sessions.legacy import UNREADABLE, failed_answer, given_up, numbers_in, too_long
+from toolhive_sessions.legacy import UNREADABLE, failed_answer, numbers_in, too_long
 
 __all__ = ["ModernMultiplexer"]
 
@@ -202,9 +202,9 @@ class ModernMultiplexer:
         """Cancel a call that nobody waits for any more."""
         return self.session_ended(session)
 
-    def give_up_cancelled(self, now: float, patience: float) -> list[MuxEffect]:
+    def give_up_cancelled(self, now: float, patience: float) -> None:
         """Take what was cancelled, and is not answered for so many seconds, for done."""
-        return given_up(self._calls.give_up(now, min(patience, _LATE)))
+        self._calls.give_up(now, min(patience, _LATE))
 
     def session_ended(self, session: str) -> list[MuxEffect]:
         """Cancel the request of a session."""

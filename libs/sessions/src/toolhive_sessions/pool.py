@@ -237,14 +237,11 @@ class Pool:
                 found.append((process, process.mux.give_up_asking()))
         return found
 
-    def over(self, now: float) -> list[tuple[Process, list[MuxEffect]]]:
+    def give_up_cancelled(self, now: float) -> None:
         """Give up on what was cancelled long ago."""
-        patience = self._policy.cancel_patience
-        return [
-            (process, process.mux.give_up_cancelled(now, patience))
-            for process in list(self._processes.values())
-            if process.mux is not None
-        ]
+        for process in self._processes.values():
+            if process.mux is not None:
+                process.mux.give_up_cancelled(now, self._policy.cancel_patience)
 
     def reap(self, now: float, *, used: set[str]) -> list[BrokerEffect]:
         """End shared processes, started on demand, that nobody used for long."""
