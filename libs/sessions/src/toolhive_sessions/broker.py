@@ -405,7 +405,7 @@ class Broker:
     # -- time -----------------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[BrokerEffect]:
-        """Do what time asks for: end what nobody uses, forget what nobody came for."""
+        """Do what time asks for: end what nobody uses, forget what nobody came for. Comes once in a second."""
         effects: list[BrokerEffect] = []
         for session in expired(self._sessions.values(), now=now, ttl=self._policy.ttl):
             effects += self._close(session, "the session was not used for too long", now)
@@ -414,7 +414,7 @@ class Broker:
                 session.shelf.tick(now)
         for process, said in self._pool.silent(now):
             effects += self._carry(process, said, now)
-        self._pool.give_up_cancelled(now)
+        self._pool.tick(now)
         return effects + self._pool.reap(now, used={session.slot for session in self._sessions.values()})
 
     def end_all(self, reason: str, now: float) -> list[BrokerEffect]:

@@ -9,6 +9,9 @@ from toolhive_sessions.effects import CallKey, call_key
 
 __all__ = ["Call", "CallTable", "progress_token"]
 
+_RECENT = 5
+"""Ticks for which what a session had done may still have the process say something."""
+
 
 @dataclass(slots=True)
 class Call:
@@ -28,6 +31,8 @@ class Call:
     """Whether its answer names a task that was made."""
     wants_logs: bool = False
     """Whether it asked for log messages; for the era without sessions."""
+    apart: bool = False
+    """Whether all that the process says for it names it, once it began; for the era without sessions."""
 
     @property
     def key(self) -> CallKey:
@@ -62,6 +67,11 @@ class CallTable:
         """The same calls, and when that was first looked at."""
         self._logging: dict[int, str] = {}
         """Sessions of the calls that asked for log messages, left ones included."""
+        self._apart: set[str] = set()
+        """Sessions whose one call is apart."""
+        self._recent: dict[str, int] = {}
+        """Sessions of which the process had or did something lately, and the tick of that; the latest one last."""
+        self._ticks = 0
 
     def next_number(self) -> int:
         """Take a number for a request of our own."""
@@ -75,6 +85,9 @@ class CallTable:
         self._work[call.session] = self._work.get(call.session, 0) + 1
         if call.wants_logs:
             self._logging[number] = call.session
+        if call.apart:
+            self._apart.add(call.session)
+            self.spoke(call.session)
         return number
 
     def find(self, number: object) -> Call | None:
@@ -90,6 +103,7 @@ class CallTable:
         call = self._take(number)
         if call is not None and type(number) is int:
             self._work_done(number, call.session)
+            self.spoke(call.session)
         return call
 
     def leave(self, number: int) -> Call | None:
@@ -102,6 +116,7 @@ class CallTable:
 
     def end_session(self, session: str) -> list[tuple[int, Call]]:
         """Leave all calls of a session."""
+        self.spoke(session)
         numbers = list(self._of_session.get(session, {}).values())
         return [(number, call) for number in numbers if (call := self.leave(number)) is not None]
 
@@ -110,15 +125,29 @@ class CallTable:
         if type(number) is not int or (session := self._left.pop(number, None)) is None:
             return False
         self._work_done(number, session)
+        self.spoke(session)
         return True
 
-    def give_up(self, now: float, patience: float) -> None:
-        """Take what was cancelled for done after some seconds: a server need not answer it."""
+    def spoke(self, session: str) -> None:
+        """Note that the process has to do with a session now, be it that it answered it or that it was told of it."""
+        self._recent.pop(session, None)
+        self._recent[session] = self._ticks
+
+    def tick(self, now: float, patience: float) -> None:
+        """Take calls that were left for done after some seconds, and forget what was lately.
+
+        A server need not answer what it was told to give up. Ticks come about once in a second.
+        """
         for number, since in list(self._unwanted.items()):
             if since is None:
                 self._unwanted[number] = now
             elif now - since >= patience:
-                self.end_left(number)
+                self._work_done(number, self._left.pop(number))
+        self._ticks += 1
+        for session, tick in list(self._recent.items()):
+            if self._ticks - tick < _RECENT:
+                break
+            del self._recent[session]
 
     def open_elsewhere(self, method: str, uri: str, *, but: str) -> bool:
         """Whether a session other than ``but`` waits for the answer to a call about a resource."""
@@ -127,8 +156,10 @@ class CallTable:
     def end_all(self) -> list[Call]:
         """Forget all calls."""
         calls = list(self._calls.values())
-        for table in (self._calls, self._of_session, self._left, self._work, self._unwanted, self._logging):
+        tables = (self._calls, self._of_session, self._left, self._work, self._unwanted, self._logging, self._recent)
+        for table in tables:
             table.clear()
+        self._apart.clear()
         return calls
 
     def unanswered(self, session: str) -> int:
@@ -136,24 +167,34 @@ class CallTable:
         return self._work.get(session, 0)
 
     def sole_session(self) -> str | None:
-        """The session that alone has calls the process may work on; ``None`` when there is none, or more than one.
+        """The session that alone can have caused what the process says; ``None`` when there is none, or another one.
 
-        A cancelled call counts until it is answered or given up, also when its session is over: servers are free to
-        go on with it, and to answer it or not.
+        It has calls that the process may work on. A call that was cancelled or left counts until it is answered or
+        given up, also when its session is over: servers are free to go on with it, and to answer it or not.
         """
-        return next(iter(self._work)) if len(self._work) == 1 else None
+        session = next(iter(self._work), None)
+        return None if session is None or len(self._work) != 1 or self.others_than(session) else session
 
     def sole_session_wanting_logs(self) -> str | None:
-        """The session whose call alone asked for log messages."""
+        """The session whose call alone can have caused a log message, and asked for such.
+
+        Calls that are apart can have caused one only when they began, or ended, lately.
+        """
         if len(self._logging) != 1:
             return None
         number, session = next(iter(self._logging.items()))
-        return session if number in self._calls else None
+        return None if number not in self._calls or self.others_than(session, apart=False) else session
 
-    @property
-    def idle(self) -> bool:
-        """Whether the process works on nothing."""
-        return not self._work
+    def others_than(self, session: str, *, apart: bool = True) -> bool:
+        """Whether the process may work on another session's call, or had to do with another one lately.
+
+        Parameters
+        ----------
+        apart
+            Whether calls that are apart count for as long as they are open.
+        """
+        working = any(each != session and (apart or each not in self._apart) for each in self._work)
+        return working or any(each != session for each in self._recent)
 
     def _take(self, number: object) -> Call | None:
         call = self._calls.pop(number, None) if type(number) is int else None
@@ -172,3 +213,4 @@ class CallTable:
         self._work[session] -= 1
         if not self._work[session]:
             del self._work[session]
+            self._apart.discard(session)
