@@ -19,6 +19,7 @@ from toolhive_common.messaging.bus import Bus, BusSettings
 from toolhive_common.messaging.events import EventLog
 from toolhive_common.middleware.parts import OriginCheck as OriginPart
 from toolhive_common.middleware.parts import Part, PartName
+from toolhive_common.middleware.plan import asks_who_calls
 from toolhive_common.observability.correlation import new_correlation_id
 from toolhive_common.origin import OriginRule
 from toolhive_common.remote import public_path
@@ -168,6 +169,7 @@ def build_detached(settings: Settings, directory: SingleDirectory, sink: EventSi
             per_session=config.stdio_process is StdioProcess.PER_SESSION,
             ttl=_ttl(settings, route),
             max_sessions=settings.proxy_max_sessions,
+            private=asks_who_calls(config),
         )
         return _local(settings, base, route, policy, launcher)
 
