@@ -55,6 +55,7 @@ def _run_config(case: Case, name: str, image: str) -> RunConfig:
             "container_name": name,
             "image": image,
             "transport": served.transport,
+            "stdio_process": served.stdio_process,
             "cmd_args": [argument.format(**INSIDE) for argument in served.arguments],
             "env_vars": filled(served.variables, INSIDE),
             "port": free_port(),

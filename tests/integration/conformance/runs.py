@@ -44,6 +44,8 @@ async def behind_the_proxy(api: httpx.AsyncClient, case: Case, name: str) -> tup
     }
     if served.transport != "stdio":
         settings["target_port"] = int(INSIDE["port"])
+    if served.stdio_process is not None:
+        settings["stdio_process"] = served.stdio_process
     await created(api, name, case.server.image, **settings)
     url = await ready_at(api, name, seconds=300)
     return url, str(inspect(name)["Config"]["Image"])
