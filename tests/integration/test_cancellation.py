@@ -34,15 +34,15 @@ async def test_it_reaches_the_call_of_its_own_session_though_another_has_the_sam
     await created(api, "cancel", talkative_server)
     url = await ready_at(api, "cancel")
     async with open_session(url) as mine, open_session(url) as other, asyncio.TaskGroup() as calls:
-        cancelled = calls.create_task(ended(mine, a_call("wait", 7, name="mine")))
+        cancelled = calls.create_task(error_for(mine, a_call("wait", 7, name="mine")))
         kept = calls.create_task(mine_is(other, a_call("wait", 7, name="other")))
         await until_told(mine, "waiting", ["mine", "other"])
         await mine.notify("cancelled", requestId=7, reason="the user went away")
+        assert await cancelled == {"id": 7, "error": "cancelled by the client"}
         await until_told(mine, "cancelled", ["mine"])
         assert await names_told_by(mine, "waiting") == ["other"]
         await other.call("release", {"name": "other"}, number=8)
         assert await kept == {"id": 7, "text": "other was released"}
-        cancelled.cancel()
 
 
 async def test_it_tells_a_number_from_a_text_that_looks_like_it(
@@ -52,13 +52,13 @@ async def test_it_tells_a_number_from_a_text_that_looks_like_it(
     url = await ready_at(api, "cancel")
     async with open_session(url) as session, asyncio.TaskGroup() as calls:
         kept = calls.create_task(mine_is(session, a_call("wait", 7, name="number")))
-        cancelled = calls.create_task(ended(session, a_call("wait", "7", name="text")))
+        cancelled = calls.create_task(error_for(session, a_call("wait", "7", name="text")))
         await until_told(session, "waiting", ["number", "text"])
         await session.notify("cancelled", requestId="7")
+        assert await cancelled == {"id": "7", "error": "cancelled by the client"}
         await until_told(session, "cancelled", ["text"])
         await session.call("release", {"name": "number"}, number=8)
         assert await kept == {"id": 7, "text": "number was released"}
-        cancelled.cancel()
 
 
 async def test_a_client_that_goes_away_has_not_cancelled(api: httpx.AsyncClient, talkative_server: str) -> None:
@@ -79,6 +79,12 @@ async def mine_is(session: RawSession, call: dict[str, Any]) -> dict[str, Any]:
     """Id and text of the answer to a call."""
     message = answer_in(await session.send(call))
     return {"id": message["id"], "text": message["result"]["content"][0]["text"]}
+
+
+async def error_for(session: RawSession, call: dict[str, Any]) -> dict[str, Any]:
+    """Id and message of the error that answers a call."""
+    message = answer_in(await session.send(call))
+    return {"id": message["id"], "error": message["error"]["message"]}
 
 
 async def ended(session: RawSession, call: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from toolhive_common.middleware.parts import (
     ToolRules,
     UnsupportedPartsError,
 )
-from toolhive_common.middleware.plan import plan_middleware, unsupported_middleware
+from toolhive_common.middleware.plan import asks_who_calls, plan_middleware, unsupported_middleware
 from toolhive_common.origin import OriginRule, refuse_origin
 from toolhive_common.schemas.oidc import OidcConfig
 from toolhive_common.schemas.runconfig import RunConfig
@@ -280,6 +280,25 @@ def test_the_introspection_of_other_kinds_is_refused_by_name() -> None:
         plan_middleware(
             config_with(oidc_config=OIDC | {"IntrospectionURL": "https://oauth2.googleapis.com/tokeninfo"})
         )
+
+
+@pytest.mark.parametrize(
+    ("changes", "asks"),
+    [
+        ({}, False),
+        ({"oidc_config": {}}, False),
+        ({"oidc_config": OIDC}, True),
+        ({"middleware_configs": links("parser")}, False),
+        ({"middleware_configs": links("auth")}, True),
+        ({"additional_middleware_configs": links("auth")}, True),
+        ({"middleware_configs": [{"type": "auth", "parameters": None}]}, False),
+        ({"middleware_configs": [{"type": "auth", "parameters": "nonsense"}]}, False),
+    ],
+)
+def test_callers_are_different_people_where_they_have_to_say_who_they_are(
+    changes: dict[str, Any], asks: bool
+) -> None:
+    assert asks_who_calls(config_with(**changes)) is asks
 
 
 def test_secrets_stand_in_no_representation() -> None:

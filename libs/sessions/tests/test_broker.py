@@ -21,6 +21,7 @@ from toolhive_sessions.effects import (
     ToEdge,
     ToProcess,
 )
+from toolhive_sessions.facts import SessionFacts, kept_name
 from toolhive_sessions.records import MAIN, Policy
 
 VERSION = "io.modelcontextprotocol/protocolVersion"
@@ -70,6 +71,11 @@ class World:
     def tick(self, seconds: float) -> None:
         self.now += seconds
         self._note(self.broker.tick(self.now))
+
+    def later(self) -> None:
+        """Let so much time pass that what was lately is so no more."""
+        for _ in range(5):
+            self.tick(1)
 
     def edge_gone(self, edge: str) -> None:
         self._note(self.broker.edge_gone(edge, self.now))
@@ -154,7 +160,7 @@ def remembered(world: World) -> dict[str, Any]:
                 tables[f"{process.slot}.{name}"] = getattr(mux, name, None)
             if mux is not None:
                 calls = mux._calls
-                for name in ("_calls", "_of_session", "_left", "_work", "_unwanted", "_logging"):
+                for name in ("_calls", "_of_session", "_left", "_work", "_unwanted", "_logging", "_apart"):
                     tables[f"{process.slot}.calls.{name}"] = getattr(calls, name)
                 tables[f"{process.slot}.back"] = getattr(getattr(mux, "_back", None), "_asked", None)
                 tables[f"{process.slot}.tasks"] = getattr(getattr(mux, "_tasks", None), "_owner", None)
@@ -441,12 +447,99 @@ def test_an_answer_to_a_call_that_was_left_is_not_taken_for_a_later_calls_of_the
     assert world.messages() == [(stream, {"jsonrpc": "2.0", "id": 1, "result": {"of": "second"}})]
 
 
+CANCEL = body({"method": "notifications/cancelled", "params": {"requestId": 1}})
+
+
+@pytest.mark.parametrize("per_session", [False, True])
+def test_a_call_that_is_cancelled_ends_at_once_and_its_id_is_free(per_session: bool) -> None:
+    world = running(per_session=per_session)
+    slot = own(world, "s") if per_session else MAIN
+    if per_session:
+        world.started(slot)
+        world.shake(slot)
+        world.forget()
+    else:
+        world.open("s")
+    stream, first = world.call("s", 1, slot=slot)
+    telling = world.ask(Verb.TELL, "s", CANCEL)
+    assert [message["params"]["requestId"] for message in world.sent(slot)] == [first]
+    done, final = world.said()
+    assert (done.note, done.stream) == (Note.DONE, telling)
+    assert (final.note, final.stream) == (Note.FINAL, stream)
+    error = {"code": -32000, "message": "cancelled by the client"}
+    assert json.loads(final.data) == {"jsonrpc": "2.0", "id": 1, "error": error}
+    again, second = world.call("s", 1, slot=slot)
+    world.answer(first, slot, {"of": "first"})
+    assert world.said() == []
+    world.answer(second, slot, {"of": "second"})
+    assert world.messages() == [(again, {"jsonrpc": "2.0", "id": 1, "result": {"of": "second"}})]
+    world.ask(Verb.TELL, "s", CANCEL)
+    assert [note for note, _ in world.notes()] == [Note.DONE]
+
+
+def test_a_client_that_comes_back_for_a_call_that_it_cancelled_is_told_of_its_end() -> None:
+    world = running()
+    world.open("s")
+    stream, _ = world.call("s", 1, streams=True)
+    world.ask(Verb.LEAVE, stream=stream)
+    world.now += 5
+    world.ask(Verb.TELL, "s", CANCEL)
+    world.forget()
+    again = world.ask(Verb.LISTEN, "s", after=f"e.{stream}.0", streams=True)
+    assert [(said.note, said.stream) for said in world.said()] == [(Note.STARTED, again), (Note.FINAL, again)]
+
+
+def test_cancelled_calls_that_are_not_answered_count_among_a_sessions_calls() -> None:
+    world = running(max_calls=3, cancel_patience=300)
+    world.open("s")
+    for _ in range(3):
+        world.call("s", 1)
+        world.ask(Verb.TELL, "s", CANCEL)
+    world.forget()
+    world.ask(Verb.CALL, "s", request(1))
+    assert [said.code for said in world.said()] == [RefusalCode.CALLS_FULL]
+    world.tick(1)
+    world.tick(300)
+    assert world.call("s", 1)
+
+
+@pytest.mark.parametrize("private", [False, True])
+@pytest.mark.parametrize("how", ["fresh", "known", "started again", "restored"])
+def test_what_names_no_call_reaches_a_session_that_alone_can_have_caused_it(how: str, private: bool) -> None:
+    world = running(private=private) if how != "restored" else World(Policy(private=private))
+    if how in ("known", "restored"):
+        handshake = Handshake({}, {"protocolVersion": "2025-11-25"})
+        if how == "restored":
+            world.broker.restore([SessionFacts(kept_name("c"))], world.now)
+        world.started(known=handshake)
+    for session in "ab":
+        world.open(session)
+    if how == "started again":
+        world.exited()
+        world.started()
+        world.shake()
+    stream, _ = world.call("a", 1, streams=True)
+    _, number = world.call("b", 1)
+    world.forget()
+    log = {"method": "notifications/message", "params": {"level": "info", "data": "of b"}}
+    world.says(log)
+    assert world.messages() == []
+    world.answer(number)
+    world.forget()
+    for _ in range(5):
+        world.says(log)
+        assert world.messages() == []
+        world.tick(1)
+    world.says(log)
+    assert [to for to, _ in world.messages()] == ([] if private else [stream])
+
+
 def test_a_cancelled_call_that_is_never_answered_is_given_up_and_others_can_be_attributed_again() -> None:
     world = running(cancel_patience=300)
     world.open("a")
     world.open("b", capabilities={"sampling": {}})
-    cancelled, number = world.call("a", 1)
-    world.ask(Verb.TELL, "a", body({"method": "notifications/cancelled", "params": {"requestId": 1}}))
+    _, number = world.call("a", 1)
+    world.ask(Verb.TELL, "a", CANCEL)
     left, _ = world.call("a", 2)
     world.ask(Verb.LEAVE, stream=left, cancel=True)
     stream, _ = world.call("b", 1, streams=True)
@@ -457,7 +550,8 @@ def test_a_cancelled_call_that_is_never_answered_is_given_up_and_others_can_be_a
     world.says(sampling)
     assert [message["error"]["code"] for message in world.sent()] == [-32601]
     world.tick(2)
-    assert [(to, message["id"], "error" in message) for to, message in world.messages()] == [(cancelled, 1, True)]
+    assert world.said() == []
+    world.later()
     world.says(sampling)
     assert [(to, message["method"]) for to, message in world.messages()] == [(stream, "sampling/createMessage")]
     world.answer(number)
@@ -716,7 +810,6 @@ def test_the_end_of_a_stream_cancels_its_request() -> None:
 def test_log_messages_of_this_era_go_to_the_request_that_alone_asked_for_them() -> None:
     world = running()
     logged = request(1, _meta=MODERN | {LOG_LEVEL: "info"})
-    modern(world, streams=True)
     first = world.ask(Verb.CALL_MODERN, data=logged, streams=True)
     world.says({"id": world.sent()[0]["id"], "result": DISCOVERED})
     world.forget()
@@ -731,8 +824,57 @@ def test_log_messages_of_this_era_go_to_the_request_that_alone_asked_for_them() 
     assert world.messages() == []
     world.tick(0)
     world.tick(11)
+    world.later()
     world.says(log)
     assert [to for to, _ in world.messages()] == [second]
+
+
+@pytest.mark.parametrize("end", ["answered", "left"])
+def test_a_log_message_of_this_era_that_another_request_may_have_caused_goes_to_nobody(end: str) -> None:
+    world = running()
+    silent = modern(world, streams=True)
+    world.says({"id": world.sent()[0]["id"], "result": DISCOVERED})
+    [asked] = world.sent()
+    logged = world.ask(Verb.CALL_MODERN, data=request(1, _meta=MODERN | {LOG_LEVEL: "info"}), streams=True)
+    world.forget()
+    log = {"method": "notifications/message", "params": {"level": "info", "data": "of the other"}}
+    world.says(log)
+    assert world.messages() == []
+    if end == "left":
+        world.ask(Verb.LEAVE, stream=silent)
+        world.later()
+        world.says(log)
+        assert world.said() == []
+    world.answer(asked["id"])
+    world.forget()
+    for _ in range(5):
+        world.says(log)
+        assert world.messages() == []
+        world.tick(1)
+    world.says(log)
+    assert [to for to, _ in world.messages()] == [logged]
+
+
+def test_an_open_subscription_keeps_no_log_messages_from_others_once_it_began() -> None:
+    world = running()
+    listening = request("l", "subscriptions/listen", _meta=MODERN)
+    subscribed = world.ask(Verb.CALL_MODERN, data=listening, streams=True)
+    world.says({"id": world.sent()[0]["id"], "result": DISCOVERED})
+    logged = world.ask(Verb.CALL_MODERN, data=request(1, _meta=MODERN | {LOG_LEVEL: "info"}), streams=True)
+    log = {"method": "notifications/message", "params": {"level": "info", "data": "x"}}
+    world.says(log)
+    assert world.messages() == []
+    world.later()
+    world.says(log)
+    assert [to for to, _ in world.messages()] == [logged]
+    world.ask(Verb.LEAVE, stream=subscribed)
+    world.says(log)
+    assert world.messages() == []
+    world.ask(Verb.LEAVE, stream=logged)
+    world.tick(1)
+    world.tick(11)
+    world.later()
+    assert remembered(world) == {}
 
 
 def test_the_end_of_a_process_of_this_era_fails_its_requests_and_it_is_started_again_when_needed() -> None:
@@ -1229,6 +1371,7 @@ def test_each_client_gets_log_messages_of_its_level() -> None:
     def heard(session: str, name: str) -> int:
         stream, number = world.call(session, "c", streams=True)
         world.forget()
+        world.later()
         world.says({"method": "notifications/message", "params": {"level": name}})
         count = len([to for to, _ in world.messages() if to == stream])
         world.answer(number)

@@ -21,6 +21,8 @@ EDGES = st.sampled_from(["e1", "e2"])
 RARELY = st.sampled_from([False, False, False, True])
 """Whether to do what ends much: else nothing lives long enough to go wrong."""
 WORK = ["result", "error", "progress", "log", "log", "sampling", "sampling", "twice"]
+RECENT = 5
+"""Ticks for which what a call caused reaches nobody else, once it is answered."""
 IDS = st.sampled_from([1, "1", 2, "2", 1.5, "{0}"])
 
 
@@ -37,6 +39,8 @@ class Server:
         self.numbers: set[int] = set()
         self.cancelled: dict[int, float] = {}
         """When it was told to give a call up."""
+        self.answered: list[tuple[int, dict[str, Any], frozenset[int]]] = []
+        """What it says of calls that it answered, the ticks until then, and the other calls that were open then."""
         self.said_initialize = False
 
 
@@ -58,12 +62,12 @@ class Crowd(RuleBasedStateMachine):
         self.starting: set[str] = set()
         self.sessions_ids = itertools.count(1)
         self.names: dict[str, str] = {}
+        self.ticks = 0
 
-    @initialize(per_session=st.booleans(), has_main=st.booleans())
-    def begin(self, per_session: bool, has_main: bool) -> None:
-        self.policy = Policy(
-            per_session=per_session, has_main=has_main, ttl=100, cancel_patience=50, max_sessions=3, max_processes=4
-        )
+    @initialize(per_session=st.booleans(), has_main=st.booleans(), private=st.booleans())
+    def begin(self, per_session: bool, has_main: bool, private: bool) -> None:
+        limits: dict[str, int] = {"ttl": 100, "cancel_patience": 50, "max_sessions": 3, "max_processes": 4}
+        self.policy = Policy(per_session=per_session, has_main=has_main, private=private, **limits)
         self.broker = Broker(self.policy, itertools.count(1000))
         if has_main:
             self.start(MAIN)
@@ -318,8 +322,49 @@ class Crowd(RuleBasedStateMachine):
             self.says(slot, {"id": request_id, "method": "sampling/createMessage", "params": signed})
         else:
             for _ in range(2 if answer == "twice" else 1):
-                process.calls.pop(number, None)
-                self.says(slot, {"id": number, "result": signed})
+                self.answer(slot, process, number, signed)
+
+    @rule(edge=EDGES, data=st.data(), slow=SESSIONS, seconds=st.integers(0, 6))
+    def one_call_is_slow_and_the_others_are_answered(
+        self, edge: str, data: st.DataObject, slow: str, seconds: int
+    ) -> None:
+        for session in ("s1", "s2"):
+            self.open(session, edge, attach=False, settled=True)
+            self.call(session, edge, next(self.marks), streams=True)
+        self.settle()
+        for slot, process in list(self.processes.items()):
+            for number, call in list(process.calls.items()):
+                params = call.get("params", {})
+                if "mark" in params and params["mark"].split("/")[0] != self.names.get(slow):
+                    self.answer(slot, process, number, {"mark": params["mark"], "id": params["id"]})
+        for _ in range(seconds):
+            self.time_passes(1)
+        if any(process.answered for process in self.processes.values()):
+            self.says_more_of_what_it_answered(data, data.draw(st.booleans()))
+
+    def answer(self, slot: str, process: Server, number: int, signed: dict[str, Any]) -> None:
+        process.calls.pop(number, None)
+        process.answered.append((self.ticks, signed, frozenset(process.calls)))
+        self.says(slot, {"id": number, "result": signed})
+
+    @precondition(lambda self: any(process.answered for process in self.processes.values()))
+    @rule(data=st.data(), sampling=st.booleans())
+    def says_more_of_what_it_answered(self, data: st.DataObject, sampling: bool) -> None:
+        """Nobody but the caller may hear it, for some seconds; after that nobody can tell whose it is.
+
+        Nor can anybody when another call began meanwhile.
+        """
+        slot = data.draw(st.sampled_from(sorted(slot for slot, each in self.processes.items() if each.answered)))
+        process = self.processes[slot]
+        ticks, signed, others = data.draw(st.sampled_from(process.answered[-5:]))
+        if self.ticks - ticks >= RECENT or not process.calls.keys() <= others:
+            return
+        if sampling:
+            request_id = f"back{next(self.marks)}"
+            process.back[request_id] = signed["mark"]
+            self.says(slot, {"id": request_id, "method": "sampling/createMessage", "params": signed})
+        else:
+            self.says(slot, {"method": "notifications/message", "params": {**signed, "level": "info"}})
 
     @precondition(lambda self: self.processes)
     @rule(data=st.data())
@@ -344,6 +389,7 @@ class Crowd(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.1, 1, 5, 20, 60, 200]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
+        self.ticks += 1
         self.carry_out(self.broker.tick(self.now))
 
     # -- what always holds ----------------------------------------------------------------------------------------
@@ -391,13 +437,14 @@ class Crowd(RuleBasedStateMachine):
             for mux in (process.mux, process.earlier):
                 if mux is not None:
                     assert_idle(mux)
-        for _ in range(3):  # what was cancelled and never answered, and what nobody uses, goes with time
+        for _ in range(RECENT):  # what was cancelled and never answered, and what nobody uses, goes with time
             self.now += 200
             self.carry_out(self.broker.tick(self.now))
         assert [process.slot for process in self.broker.processes if process.slot != MAIN] == []
         for process in self.broker.processes:
             calls = process.mux._calls if process.mux is not None else None
-            assert calls is None or not (calls._left or calls._work or calls._unwanted or calls._logging)
+            tables = ("_left", "_work", "_unwanted", "_logging", "_apart", "_recent")
+            assert calls is None or not [name for name in tables if getattr(calls, name)]
 
     def answer_everything(self) -> None:
         for slot, server in list(self.processes.items()):

@@ -23,8 +23,11 @@ DONE = Handshake({"protocolVersion": "2025-11-25"}, {"serverInfo": {"name": "s"}
 class Driver:
     """Parses what is fed to a multiplexer and hands it on, as the broker does."""
 
-    def __init__(self, first_id: int = 1, handshake: Handshake | None = None, *, shared: bool = True) -> None:
-        self.mux = LegacyMultiplexer(itertools.count(first_id), shared=shared, handshake=handshake)
+    def __init__(
+        self, first_id: int = 1, handshake: Handshake | None = None, *, shared: bool = True, private: bool = False
+    ) -> None:
+        numbers = itertools.count(first_id)
+        self.mux = LegacyMultiplexer(numbers, shared=shared, private=private, handshake=handshake)
 
     def from_client(self, session: str, data: bytes) -> list[MuxEffect]:
         match _classified(data):
@@ -74,6 +77,12 @@ def call(mux: Driver, session: str, request_id: Any, **params: Any) -> int:
     """Send a call; returns its id on the server's side."""
     effects = mux.from_client(session, body({"id": request_id, "method": "tools/call", "params": params}))
     return int(sent(effects)[0]["id"])
+
+
+def later(mux: Driver, ticks: int = 5) -> None:
+    """Let so much time pass that what was lately is so no more."""
+    for _ in range(ticks):
+        mux.mux.tick(0.0, 300.0)
 
 
 def test_what_a_client_says_of_itself_can_be_written() -> None:
@@ -348,6 +357,7 @@ def test_a_request_that_the_client_cannot_answer_is_answered_here(method: str, c
     else:
         assert [session for session, _ in told(effects)] == ["a"]
     mux.from_server(body({"id": number, "result": {}}))
+    later(mux)
     call(mux, "b", 1)
     assert [(session, asked["method"]) for session, asked in told(mux.from_server(request))] == [("b", method)]
 
@@ -404,7 +414,11 @@ def test_what_a_cancelled_call_still_causes_reaches_no_other_session(session_ove
     log = body({"method": "notifications/message", "params": {"data": "secret of a"}})
     assert told(mux.from_server(sampling)) == []
     assert told(mux.from_server(log)) == []
+    later(mux)
+    assert told(mux.from_server(log)) == []
     mux.from_server(body({"id": number, "error": {"code": 0, "message": "cancelled"}}))
+    assert told(mux.from_server(log)) == []
+    later(mux)
     assert [session for session, _ in told(mux.from_server(log))] == ["b"]
     assert [session for session, _ in told(mux.from_server(sampling))] == ["b"]
 
@@ -414,6 +428,7 @@ def test_the_rest_of_an_ended_sessions_calls_may_be_over_the_limit() -> None:
     number = call(mux, "a", 1)
     mux.mux.session_ended("a")
     assert told(mux.mux.unusable(b'{"id":%d,"result":"' % number, b"x", over_limit(1))) == []
+    later(mux)
     call(mux, "b", 1)
     log = body({"method": "notifications/message", "params": {}})
     assert [session for session, _ in told(mux.from_server(log))] == ["b"]
@@ -474,7 +489,145 @@ def test_log_messages_go_to_the_session_that_alone_waits() -> None:
     call(mux, "b", 1)
     assert told(mux.from_server(log)) == []
     mux.from_server(body({"id": number, "result": {}}))
+    assert told(mux.from_server(log)) == []
+    later(mux)
     assert [session for session, _ in told(mux.from_server(log))] == ["b"]
+
+
+NAMELESS = [
+    {"method": "notifications/message", "params": {"data": "secret of b"}},
+    {"method": "notifications/custom", "params": {"data": "secret of b"}},
+    {"method": "sampling/createMessage", "id": "r", "params": {"data": "secret of b"}},
+]
+"""What a server says without naming a call."""
+
+
+def had_to_do(mux: Driver, how: str) -> None:
+    """Let a session have to do with the server, to the end."""
+    match how:
+        case "answered":
+            mux.from_server(body({"id": call(mux, "b", 1), "result": {}}))
+        case "refused":
+            mux.from_server(body({"id": call(mux, "b", 1), "error": {"code": 0, "message": "no"}}))
+        case "cancelled":
+            number = call(mux, "b", 1)
+            mux.from_client("b", CANCEL)
+            mux.from_server(body({"id": number, "result": {}}))
+        case "over the limit":
+            number = call(mux, "b", 1)
+            mux.mux.unusable(b'{"id":%d,"result":"' % number, b"x", over_limit(1))
+        case "ended":
+            mux.mux.session_ended("b")
+        case "said something":
+            mux.from_client("b", body({"method": "notifications/roots/list_changed"}))
+
+
+HOW = ["answered", "refused", "cancelled", "over the limit", "ended", "said something"]
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("message", NAMELESS, ids=lambda message: message["method"])
+@pytest.mark.parametrize("slow", [True, False], ids=["a call is open", "none is"])
+def test_what_another_session_may_have_caused_a_moment_ago_reaches_nobody(
+    message: dict[str, Any], how: str, slow: bool
+) -> None:
+    mux = ready()
+    begin(mux, "a", "sampling")
+    begin(mux, "b", "sampling")
+    if slow:
+        call(mux, "a", 1)
+    had_to_do(mux, how)
+    for _ in range(5):
+        assert told(mux.from_server(body(message))) == []
+        later(mux, 1)
+    wanted = ["a"] if slow or how == "ended" else []
+    assert [session for session, _ in told(mux.from_server(body(message)))] == wanted
+
+
+@pytest.mark.parametrize("message", NAMELESS, ids=lambda message: message["method"])
+def test_what_others_had_to_do_with_a_server_before_a_call_began_is_over(message: dict[str, Any]) -> None:
+    mux = ready()
+    begin(mux, "a", "sampling")
+    begin(mux, "b", "sampling")
+    had_to_do(mux, "answered")
+    call(mux, "a", 1)
+    assert [session for session, _ in told(mux.from_server(body(message)))] == ["a"]
+
+
+@pytest.mark.parametrize("message", NAMELESS, ids=lambda message: message["method"])
+def test_what_different_peoples_calls_may_have_caused_reaches_one_that_is_alone_only(message: dict[str, Any]) -> None:
+    mux = Driver(1, DONE, private=True)
+    begin(mux, "a", "sampling")
+    call(mux, "a", 1)
+    assert [session for session, _ in told(mux.from_server(body(message)))] == ["a"]
+    begin(mux, "b", "sampling")
+    later(mux, 100)
+    assert told(mux.from_server(body(message))) == []
+    mux.mux.session_ended("b")
+    assert told(mux.from_server(body(message))) == []
+    later(mux)
+    assert [session for session, _ in told(mux.from_server(body(message)))] == ["a"]
+
+
+def test_what_says_for_whom_it_is_reaches_it_whatever_others_did_a_moment_ago() -> None:
+    mux = Driver(1, DONE, private=True)
+    numbers = {session: a_task(mux, session, "t", taskId=session, status="working") for session in ("a", "b")}
+    [subscribed] = resource(mux, "b", "subscribe")
+    mux.from_server(body({"id": subscribed, "result": {}}))
+    related = {"_meta": {"io.modelcontextprotocol/related-task": {"taskId": "b"}}}
+    for method, params, wanted in (
+        ("notifications/message", related, ["b"]),
+        ("notifications/tasks/status", {"taskId": "b"}, ["b"]),
+        ("notifications/progress", {"progressToken": numbers["b"]}, ["b"]),
+        ("notifications/resources/updated", {"uri": "u"}, ["b"]),
+        ("notifications/tools/list_changed", {}, ["a", "b"]),
+    ):
+        effects = mux.from_server(body({"method": method, "params": params}))
+        assert [session for session, _ in told(effects)] == wanted
+
+
+def test_a_cancelled_call_is_over_for_its_client_at_once_and_its_id_is_free() -> None:
+    mux = ready()
+    first = call(mux, "a", 1, _meta={"progressToken": "t"})
+    effects = mux.from_client("a", CANCEL)
+    assert [message["params"]["requestId"] for message in sent(effects)] == [first]
+    [(session, answer)] = told(effects)
+    assert (session, answer["id"], answer["error"]) == (
+        "a",
+        1,
+        {"code": -32000, "message": "cancelled by the client"},
+    )
+    second = call(mux, "a", 1)
+    assert progress_of(mux, first) == []
+    assert told(mux.from_server(body({"id": first, "result": "late"}))) == []
+    assert [m["result"] for _, m in told(mux.from_server(body({"id": second, "result": "x"})))] == ["x"]
+    assert [type(effect) for effect in mux.from_client("a", CANCEL)] == [Dropped]
+
+
+def test_a_cancelled_call_that_the_server_may_still_work_on_is_its_sessions() -> None:
+    mux = ready()
+    begin(mux, "a", "sampling")
+    begin(mux, "b", "sampling")
+    call(mux, "a", 1)
+    mux.from_client("a", CANCEL)
+    assert [session for session, _ in told(mux.from_server(body(NAMELESS[0])))] == ["a"]
+    assert mux.mux.unanswered("a") == 1
+
+
+def test_a_log_level_whose_call_was_cancelled_is_asked_for_anew() -> None:
+    def asked(session: str, level: str) -> list[int]:
+        request = body({"id": 1, "method": "logging/setLevel", "params": {"level": level}})
+        return [message["id"] for message in sent(mux.from_client(session, request))]
+
+    mux = ready()
+    for session in "ab":
+        begin(mux, session)
+    [number] = asked("a", "info")
+    mux.from_server(body({"id": number, "result": {}}))
+    assert asked("b", "info") == []
+    assert asked("a", "debug")
+    mux.from_client("a", CANCEL)
+    assert asked("b", "info")
 
 
 @pytest.mark.parametrize(
@@ -596,6 +749,10 @@ def test_no_session_ever_sees_anothers_answers(steps: list[tuple[str, str, Any]]
                 effects = mux.from_client(session, body({"method": "notifications/cancelled", "params": params}))
                 for message in sent(effects):
                     assert owners[message["params"]["requestId"]] == (session, value)
+                assert [(to, message["id"]) for to, message in told(effects)] == [(session, value)] * len(
+                    sent(effects)
+                )
+                continue
             case "end":
                 effects = mux.mux.session_ended(session)
                 for message in sent(effects):
@@ -675,6 +832,7 @@ def test_a_session_tells_progress_only_of_what_it_was_asked() -> None:
         params = {"_meta": {"progressToken": token}}
         assert told(mux.from_server(body({"id": session, "method": "sampling/createMessage", "params": params})))
         mux.from_server(body({"id": number, "result": {}}))
+        later(mux)
     assert sent(progress("a", 5))
     assert sent(progress("b", "of b"))
     for session, other in (("a", "of b"), ("a", "5"), ("b", 5), ("b", None), ("c", 5)):

@@ -354,6 +354,15 @@ async def alone(port: int, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
         parts.http.close()
 
 
+@pytest.mark.parametrize("oidc", [None, {"Issuer": "https://issuer.example.com", "Audience": "mcp"}])
+async def test_sessions_of_who_has_to_say_who_it_is_are_different_peoples(oidc: dict[str, Any] | None) -> None:
+    config = config_of("web", transport="stdio", oidc_config=oidc)
+    route = Route(WorkloadKey.default("web"), 0, config.transport, config, None, None)
+    parts = factory.build_detached(Settings(), SingleDirectory(route), EventJournal(), NoFurther())
+    assert parts.ports._make_local(route).host._broker._policy.private is (oidc is not None)
+    parts.http.close()
+
+
 async def test_a_proxy_of_one_workload_tells_how_to_get_a_token_at_the_root() -> None:
     async with alone(free_port(), oidc_config={"Issuer": "https://issuer.example.com", "Audience": "mcp"}) as client:
         url = str(client.base_url).rstrip("/")

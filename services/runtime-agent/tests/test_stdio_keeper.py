@@ -120,6 +120,21 @@ async def test_a_session_that_nobody_uses_for_long_is_over(stage: Stage) -> None
         assert (await client.ask(2, "tools/call"))["refused"] == "unknown_session"
 
 
+async def test_what_different_people_may_have_caused_goes_to_none_of_them(stage: Stage) -> None:
+    oidc = {"Issuer": "https://issuer.example.com", "Audience": "mcp"}
+    private = a_desired(run_config=a_run_config(oidc_config=oidc))
+    async with held(stage, private, tick=0.01) as (_, container, client):
+        other = Client(stage.proxy_bus, "time")
+        await other.open()
+        await other.begin()
+        await client.tell(Verb.CALL, {"id": 1, "method": "tools/call"})
+        await read(container)
+        await asyncio.sleep(0.2)  # nothing was lately
+        container.say(b'{"jsonrpc":"2.0","id":"q","method":"x/asked"}\n')
+        answer = await read(container)
+        assert (answer["id"], answer["error"]["code"]) == ("q", -32601)
+
+
 async def test_a_session_that_ends_is_told_to_the_server(stage: Stage) -> None:
     async with held(stage) as (_, container, client):
         await client.tell(Verb.CALL, {"id": 1, "method": "tools/call"})

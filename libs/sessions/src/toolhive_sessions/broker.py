@@ -189,7 +189,10 @@ class Broker:
             shown = repr(request.id)[:100]
             text = f"the id {shown} is in use by a call of this session that is not answered yet; take another"
             return RefusalCode.ID_IN_USE, text
-        if len(session.calls) >= self._policy.max_calls:
+        process = self._pool.find(session.slot)
+        mux = process.mux if process is not None else None
+        cancelled_too = mux.unanswered(session.id) if isinstance(mux, LegacyMultiplexer) else 0
+        if max(len(session.calls), cancelled_too) >= self._policy.max_calls:
             return RefusalCode.CALLS_FULL, _BUSY.format(limit=self._policy.max_calls)
         return None
 
@@ -403,15 +406,16 @@ class Broker:
     # -- time -----------------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[BrokerEffect]:
-        """Do what time asks for: end what nobody uses, forget what nobody came for."""
+        """Do what time asks for: end what nobody uses, forget what nobody came for. Comes once in a second."""
         effects: list[BrokerEffect] = []
         for session in expired(self._sessions.values(), now=now, ttl=self._policy.ttl):
             effects += self._close(session, "the session was not used for too long", now)
         for session in self._sessions.values():
             if session.shelf.past:
                 session.shelf.tick(now)
-        for process, said in (*self._pool.silent(now), *self._pool.over(now)):
+        for process, said in self._pool.silent(now):
             effects += self._carry(process, said, now)
+        self._pool.tick(now)
         return effects + self._pool.reap(now, used={session.slot for session in self._sessions.values()})
 
     def end_all(self, reason: str, now: float) -> list[BrokerEffect]:

@@ -9,6 +9,9 @@ from toolhive_sessions.effects import CallKey, call_key
 
 __all__ = ["Call", "CallTable", "progress_token"]
 
+_RECENT = 5
+"""Ticks for which what a session had done may still have the process say something."""
+
 
 @dataclass(slots=True)
 class Call:
@@ -28,8 +31,8 @@ class Call:
     """Whether its answer names a task that was made."""
     wants_logs: bool = False
     """Whether it asked for log messages; for the era without sessions."""
-    cancelled: bool = False
-    """Set it with `CallTable.cancel`."""
+    apart: bool = False
+    """Whether all that the process says for it names it, once it began; for the era without sessions."""
 
     @property
     def key(self) -> CallKey:
@@ -61,9 +64,18 @@ class CallTable:
         self._left: dict[int, str] = {}
         """Calls without an answer that nobody waits for, by the session that they were of."""
         self._unwanted: dict[int, float | None] = {}
-        """Calls that are cancelled or left, and when that was first looked at."""
+        """The same calls, and when that was first looked at."""
         self._logging: dict[int, str] = {}
         """Sessions of the calls that asked for log messages, left ones included."""
+        self._apart: set[str] = set()
+        """Sessions whose one call is apart."""
+        self._recent: dict[str, tuple[int, int]] = {}
+        """Sessions that the process had to do with lately, with tick and step of that; the latest one last."""
+        self._since: dict[str, int] = {}
+        """Step since which a session has had work without a pause."""
+        self._ticks = 0
+        self._steps = 0
+        """Grows with all that happens, to tell what came first."""
 
     def next_number(self) -> int:
         """Take a number for a request of our own."""
@@ -75,8 +87,12 @@ class CallTable:
         self._calls[number] = call
         self._of_session.setdefault(call.session, {})[call.key] = number
         self._work[call.session] = self._work.get(call.session, 0) + 1
+        self._since.setdefault(call.session, self._step())
         if call.wants_logs:
             self._logging[number] = call.session
+        if call.apart:
+            self._apart.add(call.session)
+            self.spoke(call.session)
         return number
 
     def find(self, number: object) -> Call | None:
@@ -92,23 +108,20 @@ class CallTable:
         call = self._take(number)
         if call is not None and type(number) is int:
             self._work_done(number, call.session)
+            self.spoke(call.session)
         return call
-
-    def cancel(self, number: int) -> None:
-        """Note that the process was told to give a call up."""
-        self._calls[number].cancelled = True
-        self._unwanted[number] = None
 
     def leave(self, number: int) -> Call | None:
         """Forget a call that nobody waits for any more, but for that the process may still work on it."""
         call = self._take(number)
         if call is not None:
             self._left[number] = call.session
-            self._unwanted.setdefault(number, None)
+            self._unwanted[number] = None
         return call
 
     def end_session(self, session: str) -> list[tuple[int, Call]]:
         """Leave all calls of a session."""
+        self.spoke(session)
         numbers = list(self._of_session.get(session, {}).values())
         return [(number, call) for number in numbers if (call := self.leave(number)) is not None]
 
@@ -117,60 +130,87 @@ class CallTable:
         if type(number) is not int or (session := self._left.pop(number, None)) is None:
             return False
         self._work_done(number, session)
+        self.spoke(session)
         return True
 
-    def give_up(self, now: float, patience: float) -> list[Call]:
-        """Take what was cancelled for done after some seconds: a server need not answer it.
+    def spoke(self, session: str) -> None:
+        """Note that the process has to do with a session now, be it that it answered it or that it was told of it."""
+        self._recent.pop(session, None)
+        self._recent[session] = self._ticks, self._step()
 
-        Returns
-        -------
-        list[Call]
-            Those of them whose callers still wait.
+    def _step(self) -> int:
+        self._steps += 1
+        return self._steps
+
+    def tick(self, now: float, patience: float) -> None:
+        """Take calls that were left for done after some seconds, and forget what was lately.
+
+        A server need not answer what it was told to give up. Ticks come about once in a second.
         """
-        waiting = []
         for number, since in list(self._unwanted.items()):
             if since is None:
                 self._unwanted[number] = now
-            elif now - since >= patience and not self.end_left(number) and (call := self.end(number)) is not None:
-                waiting.append(call)
-        return waiting
+            elif now - since >= patience:
+                self._work_done(number, self._left.pop(number))
+        self._ticks += 1
+        for session, (tick, _) in list(self._recent.items()):
+            if self._ticks - tick < _RECENT:
+                break
+            del self._recent[session]
 
     def open_elsewhere(self, method: str, uri: str, *, but: str) -> bool:
         """Whether a session other than ``but`` waits for the answer to a call about a resource."""
-        return any(
-            call.method == method and call.uri == uri and call.session != but and not call.cancelled
-            for call in self._calls.values()
-        )
+        return any(call.method == method and call.uri == uri and call.session != but for call in self._calls.values())
 
     def end_all(self) -> list[Call]:
         """Forget all calls."""
         calls = list(self._calls.values())
-        for table in (self._calls, self._of_session, self._left, self._work, self._unwanted, self._logging):
+        self._calls.clear()
+        self._of_session.clear()
+        for table in (self._left, self._work, self._since, self._unwanted, self._logging, self._recent):
             table.clear()
+        self._apart.clear()
         return calls
 
-    def sole_session(self) -> str | None:
-        """The session that alone has calls the process may work on; ``None`` when there is none, or more than one.
+    def unanswered(self, session: str) -> int:
+        """How many calls of a session the process may work on."""
+        return self._work.get(session, 0)
 
-        A cancelled call counts until it is answered or given up, also when its session is over: servers are free to
-        go on with it, and to answer it or not.
+    def sole_session(self) -> str | None:
+        """The session that alone can have caused what the process says; ``None`` when there is none, or another one.
+
+        It has calls that the process may work on. A call that was cancelled or left counts until it is answered or
+        given up, also when its session is over: servers are free to go on with it, and to answer it or not.
         """
-        if len(self._work) != 1:
-            return None
-        session = next(iter(self._work))
-        return session if session in self._of_session else None
+        session = next(iter(self._work), None)
+        return None if session is None or len(self._work) != 1 or self.others_than(session) else session
 
     def sole_session_wanting_logs(self) -> str | None:
-        """The session whose call alone asked for log messages."""
+        """The session whose call alone can have caused a log message, and asked for such.
+
+        Calls that are apart can have caused one only when they began, or ended, lately.
+        """
         if len(self._logging) != 1:
             return None
         number, session = next(iter(self._logging.items()))
-        return session if number in self._calls else None
+        return None if number not in self._calls or self.others_than(session, apart=False) else session
 
-    @property
-    def idle(self) -> bool:
-        """Whether the process works on nothing."""
-        return not self._work
+    def others_than(self, session: str, *, apart: bool = True) -> bool:
+        """Whether the process may work on another session's call, or had to do with another one lately.
+
+        What it had to do with before it was given the session's present work is over: servers that say something
+        behind an answer say it before they read what they are asked next, or tell of nobody in particular.
+
+        Parameters
+        ----------
+        apart
+            Whether calls that are apart count for as long as they are open.
+        """
+        working = any(each != session and (apart or each not in self._apart) for each in self._work)
+        since = self._since.get(session, 0)
+        return working or any(
+            each != session and (step > since or each in self._work) for each, (_, step) in self._recent.items()
+        )
 
     def _take(self, number: object) -> Call | None:
         call = self._calls.pop(number, None) if type(number) is int else None
@@ -189,3 +229,5 @@ class CallTable:
         self._work[session] -= 1
         if not self._work[session]:
             del self._work[session]
+            del self._since[session]
+            self._apart.discard(session)

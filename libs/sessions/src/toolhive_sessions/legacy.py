@@ -4,12 +4,19 @@ Answers and progress reach the session that asked, and no other: ids and progres
 our own on the way in and put back, type included, on the way out.
 
 Requests and other notifications of the server do not say which call caused them, unless they name a task. They go to
-a session only while it alone has calls that the server has not answered, cancelled ones and those of ended sessions
-included, or when it is the only client; else they are answered here or dropped. What was cancelled and is not
-answered is taken for done after some minutes. So they reach the wrong session only where nothing in the protocol
-tells: when the server sends what no call caused, or for a call that it answered already or was told to give up long
-ago, or for one of an earlier hold on the same process. Changes of lists go to all sessions, those of a resource to
-its subscribers. A client that needs more asks for a process of its own.
+a session only when no other can have caused them: when it is the only client or, unless the process is private, alone
+has calls that the server has not answered; and in both cases no other session has such a call, cancelled ones and
+those of ended sessions included, nor had a call answered, said anything to the server or ended within the last five
+ticks of the broker, which are seconds, and since the calls in question began. Else they are answered here or dropped.
+What was cancelled and is not answered is taken for done after some minutes. So they reach the wrong session only where
+nothing in the protocol tells: for a call that the server answered some seconds ago or before the others began, or was
+told to give up minutes ago, or for what no call caused, while one session alone has open calls; in a private process
+only when the session that they are of is over since then. And for a call of an earlier hold on the same process.
+Changes of lists go to all sessions, those of a resource to its
+subscribers. A client that needs more asks for a process of its own.
+
+A call that its client cancels is over for the client at once: it need not be answered, and the answer that comes is
+dropped.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,7 +45,7 @@ from toolhive_sessions.calls import Call, CallTable, progress_token
 from toolhive_sessions.clients import LEVELS, Client, client_from
 from toolhive_sessions.effects import CallKey, Dropped, Handshake, MuxEffect, ToClient, ToServer, call_key
 from toolhive_sessions.facts import SessionFacts, kept_name
-from toolhive_sessions.failures import Unusable, answers_unusable, given_up, lost, numbers_in
+from toolhive_sessions.failures import Unusable, answers_unusable, lost, numbers_in
 from toolhive_sessions.handshake import HandshakeDesk
 from toolhive_sessions.subscriptions import Subscriptions
 from toolhive_sessions.tasks import TaskTable, related_task
@@ -66,14 +73,19 @@ class LegacyMultiplexer:
         not pass for ours.
     shared
         Whether more than one client may come.
+    private
+        Whether the clients are different people's, so that what cannot be told apart is for none of several.
     handshake
         The handshake that the process already had.
     """
 
-    def __init__(self, numbers: Iterator[int], *, shared: bool, handshake: Handshake | None = None) -> None:
+    def __init__(
+        self, numbers: Iterator[int], *, shared: bool, private: bool = False, handshake: Handshake | None = None
+    ) -> None:
         self._calls = CallTable(numbers)
         self._desk = HandshakeDesk(shared=shared, done=handshake)
         self._shared = shared
+        self._private = private
         self._back = BackCalls()
         self._subscriptions = Subscriptions()
         self._tasks = TaskTable()
@@ -235,10 +247,12 @@ class LegacyMultiplexer:
             case _ if self._desk.done is None:
                 return [Dropped(f"{message.method[:80]} before initialize")]
             case _:
+                self._calls.spoke(session)
                 return [ToServer(encode(message.raw))]
 
     def response(self, session: str, response: Response) -> list[MuxEffect]:
         """Take a session's answer to a request of the server."""
+        self._calls.spoke(session)
         return self._back.answer(session, response)
 
     def _cancel(self, session: str, message: Notification) -> list[MuxEffect]:
@@ -250,10 +264,16 @@ class LegacyMultiplexer:
                 body = error_body(request.id, Code.SERVER_ERROR, "cancelled before it was sent")
                 return [ToClient(session, body, call_key(request.id), final=True)]
         number = self._calls.number_of(session, request_id)
-        if number is None:
+        call = self._calls.leave(number) if number is not None else None
+        if call is None:
             return [Dropped("a cancellation of no call of this session")]
-        self._calls.cancel(number)
-        return [ToServer(encode({**message.raw, "params": {**params, "requestId": number}}))]
+        if call.level:  # whether the process obeyed is never known
+            self._told_level = ""
+        body = error_body(call.request_id, Code.SERVER_ERROR, "cancelled by the client")
+        return [
+            ToServer(encode({**message.raw, "params": {**params, "requestId": number}})),
+            ToClient(session, body, call.key, final=True),
+        ]
 
     # from the process
 
@@ -387,11 +407,10 @@ class LegacyMultiplexer:
         """The client that a message of the server can be said to be for."""
         if (task := related_task(params)) is not None and self._shared:
             return self._clients.get(self._tasks.owner(task) or "")
-        if (session := self._calls.sole_session()) is not None:
-            return self._clients.get(session)
-        if len(self._clients) == 1 and (not self._shared or self._calls.idle):
-            return next(iter(self._clients.values()))
-        return None
+        if len(self._clients) == 1:
+            [only] = self._clients.values()
+            return None if self._shared and self._calls.others_than(only.session) else only
+        return None if self._private else self._clients.get(self._calls.sole_session() or "")
 
     def unusable(self, head: bytes, tail: bytes, why: Unusable) -> list[MuxEffect]:
         """Take the ends of a line that cannot be passed on, and tell the caller whom it seems to answer."""
@@ -407,15 +426,15 @@ class LegacyMultiplexer:
     def end_call(self, session: str, key: CallKey) -> list[MuxEffect]:
         """Cancel a call that nobody waits for any more. Its id may be used again at once."""
         message = Notification("notifications/cancelled", _cancelled(key[1], "nobody waits for the answer any more"))
-        number = self._calls.number_of(session, key[1])
-        effects = self._cancel(session, message)
-        if number is not None:
-            self._calls.leave(number)
-        return effects
+        return [effect for effect in self._cancel(session, message) if not isinstance(effect, ToClient)]
 
-    def give_up_cancelled(self, now: float, patience: float) -> list[MuxEffect]:
-        """Take what was cancelled, and is not answered for so many seconds, for done."""
-        return given_up(self._calls.give_up(now, patience))
+    def unanswered(self, session: str) -> int:
+        """How many calls of a session the process has not answered, those that nobody waits for included."""
+        return self._calls.unanswered(session)
+
+    def tick(self, now: float, patience: float) -> None:
+        """Take what was cancelled, and is not answered for so many seconds, for done; forget what was lately."""
+        self._calls.tick(now, patience)
 
     def session_ended(self, session: str) -> list[MuxEffect]:
         """Forget a session; what it asked for is cancelled."""
@@ -425,8 +444,7 @@ class LegacyMultiplexer:
         self._queue = [entry for entry in self._queue if entry[0] != session]
         effects: list[MuxEffect] = [
             ToServer(encode(_cancelled(number, "the client ended its session")))
-            for number, call in self._calls.end_session(session)
-            if not call.cancelled
+            for number, _ in self._calls.end_session(session)
         ]
         effects += self._back.end_session(session)
         for uri in self._subscriptions.remove_session(session):

@@ -3,6 +3,11 @@
 Each request stands alone, so any number of clients can share the process: ids, progress tokens and the ids of
 subscriptions are replaced by numbers of our own and put back. The process is asked first whether it knows the era at
 all, as the specification has clients do; until it says so nothing else is sent to it.
+
+Log messages name no request. They go to one that asked for them, while no other request is open that can have caused
+them, cancelled ones included, and none was answered or ended within the last five ticks of the broker, which are
+seconds; else they are dropped. An open subscription is not such a request but for its first seconds: what the server
+says for it names it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,7 +32,7 @@ from toolhive_common.mcp.jsonrpc import (
 from toolhive_common.mcp.port import RefusalCode
 from toolhive_sessions.calls import Call, CallTable, progress_token
 from toolhive_sessions.effects import CallKey, Dropped, MuxEffect, NotModern, ToClient, ToServer, call_key
-from toolhive_sessions.failures import Unusable, answers_unusable, given_up, lost, numbers_in
+from toolhive_sessions.failures import Unusable, answers_unusable, lost, numbers_in
 
 __all__ = ["ModernMultiplexer"]
 
@@ -99,7 +104,9 @@ class ModernMultiplexer:
     def _forward(self, session: str, request: Request) -> ToServer:
         meta = meta_of(request)
         token, wants_logs = progress_token(meta), _LOG_LEVEL in meta
-        number = self._calls.add(Call(session, request.id, request.method, token, wants_logs=wants_logs))
+        call = Call(session, request.id, request.method, token, wants_logs=wants_logs)
+        call.apart = request.method == "subscriptions/listen" and not wants_logs
+        number = self._calls.add(call)
         raw = {**request.raw, "id": number}
         if token is not None:
             raw["params"] = {**params_of(request), "_meta": {**meta, "progressToken": number}}
@@ -189,9 +196,9 @@ class ModernMultiplexer:
         """Cancel a call that nobody waits for any more."""
         return self.session_ended(session)
 
-    def give_up_cancelled(self, now: float, patience: float) -> list[MuxEffect]:
-        """Take what was cancelled, and is not answered for so many seconds, for done."""
-        return given_up(self._calls.give_up(now, min(patience, _LATE)))
+    def tick(self, now: float, patience: float) -> None:
+        """Take what was cancelled, and is not answered for so many seconds, for done; forget what was lately."""
+        self._calls.tick(now, min(patience, _LATE))
 
     def session_ended(self, session: str) -> list[MuxEffect]:
         """Cancel the request of a session."""

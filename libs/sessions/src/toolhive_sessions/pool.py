@@ -127,8 +127,11 @@ class Pool:
                 process.mux = ModernMultiplexer(self._numbers)
                 process.asked_at = now
             else:
-                process.mux = LegacyMultiplexer(self._numbers, shared=True)
+                process.mux = self._shared_legacy()
         return process.mux
+
+    def _shared_legacy(self, handshake: Handshake | None = None) -> LegacyMultiplexer:
+        return LegacyMultiplexer(self._numbers, shared=True, private=self._policy.private, handshake=handshake)
 
     def legacy_of(self, slot: str) -> LegacyMultiplexer | None:
         """What knows the clients of a process; between two processes it is the one before."""
@@ -141,7 +144,7 @@ class Pool:
         """Have the first process go on for a client, once it is there."""
         main = self._processes[MAIN]
         if main.earlier is None:
-            main.earlier = LegacyMultiplexer(self._numbers, shared=True)
+            main.earlier = self._shared_legacy()
         main.earlier.restore(facts)
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -159,10 +162,10 @@ class Pool:
             if known.modern:
                 process.mux = ModernMultiplexer(self._numbers, known=True)
             else:
-                process.mux = LegacyMultiplexer(self._numbers, shared=True, handshake=known)
+                process.mux = self._shared_legacy(known)
         earlier, process.earlier = process.earlier, None
         if earlier is not None and earlier.sessions:
-            process.mux = process.mux or LegacyMultiplexer(self._numbers, shared=True)
+            process.mux = process.mux or self._shared_legacy()
             if isinstance(process.mux, LegacyMultiplexer):
                 return process, process.mux.succeed(earlier)
         return process, []
@@ -237,14 +240,11 @@ class Pool:
                 found.append((process, process.mux.give_up_asking()))
         return found
 
-    def over(self, now: float) -> list[tuple[Process, list[MuxEffect]]]:
-        """Give up on what was cancelled long ago."""
-        patience = self._policy.cancel_patience
-        return [
-            (process, process.mux.give_up_cancelled(now, patience))
-            for process in list(self._processes.values())
-            if process.mux is not None
-        ]
+    def tick(self, now: float) -> None:
+        """Give up on what was cancelled long ago, and forget whom processes had to do with lately."""
+        for process in self._processes.values():
+            if process.mux is not None:
+                process.mux.tick(now, self._policy.cancel_patience)
 
     def reap(self, now: float, *, used: set[str]) -> list[BrokerEffect]:
         """End shared processes, started on demand, that nobody used for long."""

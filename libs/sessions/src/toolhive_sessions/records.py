@@ -36,6 +36,9 @@ class Policy:
     """Seconds. A session used within them is not ended to make room for another."""
     cancel_patience: float = 300.0
     """Seconds after which a call that was cancelled, and is not answered, is taken for done."""
+    private: bool = False
+    """Whether sessions are different people's. What a shared process says without naming a call is then for a session
+    only while there is no other."""
     probe_patience: float = 10.0
     """Seconds that a process may take to say whether it knows the era without sessions."""
 

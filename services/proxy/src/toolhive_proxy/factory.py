@@ -19,6 +19,7 @@ from toolhive_common.messaging.bus import Bus, BusSettings
 from toolhive_common.messaging.events import EventLog
 from toolhive_common.middleware.parts import OriginCheck as OriginPart
 from toolhive_common.middleware.parts import Part, PartName
+from toolhive_common.middleware.plan import asks_who_calls
 from toolhive_common.observability.correlation import new_correlation_id
 from toolhive_common.origin import OriginRule
 from toolhive_common.remote import public_path
@@ -180,6 +181,7 @@ def build_single(settings: Settings, single: Single) -> Parts:
             per_session=config.stdio_process is StdioProcess.PER_SESSION,
             ttl=_ttl(settings, route),
             max_sessions=settings.proxy_max_sessions,
+            private=asks_who_calls(config),
         )
         port = _local(settings, base, route, policy, single.launcher)
         port.on_shook = single.shook

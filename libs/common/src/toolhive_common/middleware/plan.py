@@ -9,7 +9,7 @@ The chain's order is kept but for what would be unsafe: the body limit and the c
 gets anything else to answer before it is known who asks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from toolhive_common.middleware.parts import (
     Authentication,
@@ -32,7 +32,7 @@ from toolhive_common.middleware.reading import (
 from toolhive_common.schemas.oidc import OidcConfig
 from toolhive_common.schemas.runconfig import MiddlewareConfig, RunConfig
 
-__all__ = ["plan_middleware", "unsupported_middleware"]
+__all__ = ["asks_who_calls", "plan_middleware", "unsupported_middleware"]
 
 _SETTINGS = {
     "authz_config": "authorization",
@@ -63,6 +63,12 @@ def _unsupported(config: RunConfig) -> Iterator[str]:
     if config.header_forward and config.header_forward.add_headers_from_secret:
         yield "header_forward.add_headers_from_secret (secrets)"
     yield from (f"{key}: {link.type[:80]!r}" for key, link in _links(config) if link.type not in set(PartName))
+
+
+def asks_who_calls(config: RunConfig) -> bool:
+    """Whether a workload's callers are different people, who have to say who they are."""
+    links = [link.parameters for _, link in _links(config) if link.type == PartName.AUTHENTICATION]
+    return bool(config.oidc_config) or any(isinstance(each, Mapping) and each.get("oidc_config") for each in links)
 
 
 def _links(config: RunConfig) -> Iterator[tuple[str, MiddlewareConfig]]:

@@ -25,6 +25,7 @@ from toolhive_common.mcp.session_ids import shown_part
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus
 from toolhive_common.messaging.frames import Frame, FrameChannel
+from toolhive_common.middleware.plan import asks_who_calls
 from toolhive_common.schemas.runconfig import RunConfig, StdioProcess
 from toolhive_common.schemas.state import DesiredWorkload, WorkloadKey
 from toolhive_common.subjects import McpFrameSubject
@@ -322,4 +323,5 @@ def _policy(run_config: RunConfig, settings: KeeperSettings) -> Policy:
         ttl=parse_duration(run_config.session_ttl) if run_config.session_ttl else settings.session_ttl,
         max_sessions=settings.max_sessions,
         max_processes=settings.max_processes,
+        private=asks_who_calls(run_config),
     )
