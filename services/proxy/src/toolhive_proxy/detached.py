@@ -19,6 +19,8 @@ from pydantic import ValidationError
 
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.given import unknown_keys
+from toolhive_common.middleware.parts import InvalidMiddlewareError, UnsupportedPartsError
+from toolhive_common.middleware.plan import plan_middleware
 from toolhive_common.observability.logs import configure_logging
 from toolhive_common.problems import problem_of
 from toolhive_common.schemas.permissions import BUILTIN_PROFILES
@@ -105,13 +107,14 @@ def read_run_config(path: Path) -> RunConfig:
     Raises
     ------
     RunConfigError
-        It is not there, is no RunConfig, or does not say where to listen.
+        It is not there, is no RunConfig, contradicts itself, or does not say where to listen.
     """
     try:
         content = path.read_bytes()
         if unknown := unknown_keys(RunConfig, _json(content)):
             raise RunConfigError(path, unknown)
         run_config = RunConfig.from_json(content)
+        plan_middleware(run_config)
     except OSError as error:
         raise RunConfigError(path, error.strerror or str(error)) from error
     except ValidationError as error:
@@ -119,6 +122,10 @@ def read_run_config(path: Path) -> RunConfig:
         found = error.errors(include_url=False, include_input=False)
         places = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'} {problem_of(one)}" for one in found[:5])
         raise RunConfigError(path, places) from None
+    except InvalidMiddlewareError as error:
+        raise RunConfigError(path, error.message) from None
+    except UnsupportedPartsError:
+        pass  # the workload is shut, and tells its callers why
     if not run_config.port:
         raise RunConfigError(path, "its port is 0, and clients could not know which one the proxy took; set one")
     return run_config
