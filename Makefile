@@ -68,11 +68,19 @@ check: setup ## Format, lint, types, layers, generated files and unit tests; und
 	@$(STEP) "layers" $(BIN)/lint-imports --no-logo
 	@$(STEP) "generated files" $(BIN)/python scripts/generate.py --check
 	@$(STEP) "compose.yaml" scripts/check-compose
-	@$(STEP) "unit tests" $(BIN)/pytest -m "not engine and not stack and not wire" -n 2 -q
+	@$(STEP) "unit tests" $(BIN)/pytest -m "not engine and not stack and not cluster and not wire" -n 2 -q
 
 .PHONY: test
 test: ## Everything: set up what the tests need, and run them all
 	@scripts/test
+
+.PHONY: test-cluster
+test-cluster: setup ## The tests that need a Kubernetes cluster, on one of their own or TOOLHIVE_TEST_KUBECONFIG's
+	@$(STEP) --show "engine" scripts/ensure-engine
+	@$(STEP) --show "images" scripts/build-images
+	@$(STEP) --show "clients and servers of the protocol" scripts/ensure-conformance
+	@$(STEP) --show "programs of the cluster" scripts/ensure-cluster-tools
+	@$(STEP) --show "tests with a cluster" $(BIN)/pytest -m cluster -q
 
 FUZZ_SECONDS ?= 20
 FUZZER := .cache/atheris

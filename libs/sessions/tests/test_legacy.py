@@ -12,6 +12,7 @@ from toolhive_common.mcp.jsonrpc import Invalid, Notification, Request, Response
 from toolhive_sessions.clients import client_from
 from toolhive_sessions.effects import Dropped, Handshake, MuxEffect, ToClient, ToServer
 from toolhive_sessions.facts import SessionFacts, kept_name
+from toolhive_sessions.failures import over_limit
 from toolhive_sessions.handshake import ALL_CAPABILITIES
 from toolhive_sessions.legacy import LegacyMultiplexer
 from toolhive_sessions.tasks import TaskTable
@@ -256,7 +257,7 @@ def test_an_answer_to_initialize_over_the_limit_is_told_to_who_waits_for_it() ->
     mux = Driver()
     [asked] = sent(mux.from_client("a", body({"id": "i", "method": "initialize"})))
     head = b'{"jsonrpc":"2.0","id":%d,"result":{"instructions":"' % asked["id"]
-    [(session, answer)] = told(mux.mux.too_long(head, b'"}}', limit=1024))
+    [(session, answer)] = told(mux.mux.unusable(head, b'"}}', over_limit(1024)))
     assert (session, answer["id"], answer["error"]["code"]) == ("a", "i", -32000)
 
 
@@ -412,7 +413,7 @@ def test_the_rest_of_an_ended_sessions_calls_may_be_over_the_limit() -> None:
     mux = ready()
     number = call(mux, "a", 1)
     mux.mux.session_ended("a")
-    assert told(mux.mux.too_long(b'{"id":%d,"result":"' % number, b"x", limit=1)) == []
+    assert told(mux.mux.unusable(b'{"id":%d,"result":"' % number, b"x", over_limit(1))) == []
     call(mux, "b", 1)
     log = body({"method": "notifications/message", "params": {}})
     assert [session for session, _ in told(mux.from_server(log))] == ["b"]
@@ -558,7 +559,7 @@ def test_the_caller_of_an_answer_over_the_limit_is_told() -> None:
     mux = ready(first_id=1_000_000)
     number = call(mux, "a", 1)
     tail = b'xxxx"}]},"jsonrpc":"2.0","id":%d}' % number
-    [(session, answer)] = told(mux.mux.too_long(b'{"result":{"id":3,"content":[', tail, limit=64 * 1024 * 1024))
+    [(session, answer)] = told(mux.mux.unusable(b'{"result":{"id":3,"content":[', tail, over_limit(64 * 1024 * 1024)))
     assert (session, answer["id"]) == ("a", 1)
     assert "64 MiB" in answer["error"]["message"]
 

@@ -137,6 +137,7 @@ def test_an_isolated_http_server_without_outbound_is_refused() -> None:
     [
         ({"name": ""}, ErrorCode.INVALID_NAME, "it is empty"),
         ({"name": "a b"}, ErrorCode.INVALID_NAME, "'a b'"),
+        ({"name": "Nats"}, ErrorCode.INVALID_NAME, "a service of the stack"),
         ({"name": "a" * 101}, ErrorCode.INVALID_NAME, "101 characters"),
         ({"image": ""}, ErrorCode.INVALID_REQUEST, "image is missing"),
         ({"image": "a b"}, ErrorCode.INVALID_REQUEST, "'a b'"),

@@ -6,6 +6,7 @@ import pytest
 
 from toolhive_common.errors import ToolHiveError
 from toolhive_proxy.services.attached_server import AttachedServer
+from toolhive_proxy.services.containers import Containers
 from toolhive_runtime.errors import EngineFault
 from toolhive_runtime.runtime import ContainerSpec, NetworkSpec
 from toolhive_runtime.testing.fake_runtime import FakeRuntime
@@ -15,7 +16,8 @@ SPEC = ContainerSpec("time", "i", (), {}, {}, (), NetworkSpec("n"), (), True, Fa
 
 def a_server(runtime: FakeRuntime) -> AttachedServer:
     clock = itertools.count().__next__
-    return AttachedServer(runtime, SPEC, "1", name="time", limit=1000, clock=lambda: float(clock()))
+    backend = Containers(runtime, SPEC, "1", name="time")
+    return AttachedServer(backend, name="time", limit=1000, clock=lambda: float(clock()))
 
 
 async def test_a_further_container_is_held_from_its_start_to_its_end() -> None:

@@ -5,10 +5,12 @@ from typing import Any
 import orjson
 import pytest
 
+from toolhive_common.mcp.port import RefusalCode
 from toolhive_common.origin import OriginRule, refuse_host, refuse_origin
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.state import DesiredPhase, DesiredWorkload, ObservedPhase, ObservedWorkload
 from toolhive_common.testing.factories import a_desired, a_run_config, an_observed
+from toolhive_proxy.decisions.refusal import failure_from
 from toolhive_proxy.decisions.routing_table import (
     Came,
     Reattached,
@@ -201,3 +203,11 @@ def test_a_sealed_session_id_is_of_use_to_its_owner_at_its_workload_and_under_it
 def test_without_authentication_session_ids_stay_as_they_are(caller: Identity | None) -> None:
     assert sealed(b"id", owner_of("time", caller), b"key") == b"id"
     assert opened(b"id", owner_of("time", caller), b"key") == b"id"
+
+
+@pytest.mark.parametrize("code", RefusalCode)
+def test_each_refusal_of_a_keeper_is_an_error_to_the_client(code: RefusalCode) -> None:
+    failure = failure_from(code, "why")
+    assert failure.message == "why"
+    assert failure.status >= 400
+    assert (failure.status == 429) is (code is RefusalCode.CALLS_FULL)

@@ -150,6 +150,7 @@ async def client() -> AsyncIterator[Client]:
         pytest.param(CHUNKED + b"1;a?b\r\na\r\n", 400, id="malformed chunk extension"),
         pytest.param(CHUNKED + b"0\r\n" + b"X: y\r\n" * 3000, 400, id="trailers without end"),
         pytest.param(CHUNKED + b"1" * 20 + b"\r\n", 400, id="chunk of absurd size"),
+        pytest.param(b"GET /x HTTP/1.1\r\nHost: a\r\nOrigin: a\r\nOrigin: b\r\n\r\n", 400, id="two origins"),
         pytest.param(b"GET /x HTTP/1.1\r\nHost: a\r\nExpect: cookies\r\n\r\n", 417, id="expects something else"),
         pytest.param(b"GET /x HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 100 + b"\r\n", 431, id="101 headers"),
         pytest.param(b"GET /x HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 65_536, 431, id="large head without end"),

@@ -346,7 +346,7 @@ async def alone(port: int, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
     origin, target = Origin("127.0.0.1", port), container_target(config.transport)
     directory = SingleDirectory(Route(WorkloadKey.default("web"), 0, config.transport, config, origin, target))
     directory.up(directory.route)
-    parts = factory.build_detached(settings, directory, EventJournal(), NoFurther())
+    parts = factory.build_single(settings, factory.Single(directory, EventJournal(), NoFurther()))
     async with httpx.AsyncClient(base_url=url) as client:
         async with listening(settings, parts, single="web"):
             yield client
@@ -479,6 +479,10 @@ async def test_a_workloads_headers_reach_its_server_and_stateless_means_post_onl
         assert answer.status_code == 200
         got = server.asked[-1].headers
         assert (got["x-api-key"], "x-forwarded-for" in got) == ("ours", False)
+        alike = {"X_Forwarded_For": "1.2.3.4", "x_own": "theirs"}
+        answer = await proxy.http.post("/web/mcp", json={"jsonrpc": "2.0", **LIST}, headers=alike)
+        got = server.asked[-1].headers
+        assert ("x_forwarded_for" in got, got["x_own"]) == (False, "theirs")
         for method in ("GET", "DELETE"):
             refused = await proxy.http.request(method, "/web/mcp", headers=BOTH)
             assert (refused.status_code, refused.headers["allow"]) == (405, "POST")

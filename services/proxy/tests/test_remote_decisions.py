@@ -107,8 +107,9 @@ PLAIN = Origin("x.example", 8000)
     ("origin", "status", "location", "verdict"),
     [
         (SECURE, 200, "/other", None),
-        (SECURE, 303, "/other", None),
+        (SECURE, 303, "", None),
         (SECURE, 307, "", None),
+        (SECURE, 303, "/other", "elsewhere"),
         (SECURE, 307, "/mcp/", Follow(SECURE, "/mcp/")),
         (SECURE, 308, "other?a=b", Follow(SECURE, "/v2/other?a=b")),
         (SECURE, 301, "https://X.example", Follow(SECURE, "/")),

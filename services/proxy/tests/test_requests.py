@@ -33,6 +33,8 @@ async def ready(fleet: Fleet, proxy: Proxy) -> Proxy:
         (b"{", -32700),
         (b"", -32700),
         (b"\xff", -32700),
+        ('{"jsonrpc":"2.0","id":1,"method":"ping"}'.encode("utf-16-le"), -32700),
+        (b'{"jsonrpc":"2.0","id":' + b"9" * 5000 + b',"method":"ping"}', -32700),
         (b"[]", -32600),
         (b'"text"', -32600),
         (b'{"id":1,"method":"ping"}', -32600),
@@ -91,7 +93,7 @@ async def test_an_unknown_workload_is_named_with_the_command_that_lists_them(rea
     assert (await ready.http.get("/nothing/health")).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/time", "/time/mcp/more", "//mcp"])
+@pytest.mark.parametrize("path", ["/", "/time", "/time/mcp/more", "//mcp", "/time%2Fmcp", "/time%2fmcp"])
 async def test_any_other_path_is_404_with_a_hint(ready: Proxy, path: str) -> None:
     answer = await ready.http.get(path)
     assert answer.status_code == 404

@@ -3,9 +3,10 @@
 import asyncio
 import socket
 
+import pytest
 from mcp.client.client import Client
 
-from toolhive_proxy.services.inbox import Inboxes
+from toolhive_proxy.services.inbox import Inboxes, InboxLimits
 
 from .conftest import Fleet, Proxy, StartProxy, call
 
@@ -52,17 +53,41 @@ async def test_a_large_answer_to_a_slow_client_holds_nobody_up(fleet: Fleet, sta
     assert size > 10 * SIZE
 
 
-async def test_what_waits_is_given_back_when_clients_leave(
-    fleet: Fleet, start_proxy: StartProxy, monkeypatch: object
-) -> None:
+@pytest.fixture
+def books(monkeypatch: pytest.MonkeyPatch) -> list[Inboxes]:
+    """The counts of all proxies that are started."""
     books: list[Inboxes] = []
     original = Inboxes.__init__
 
-    def remember(self: Inboxes, limits: object) -> None:
-        original(self, limits)  # type: ignore[arg-type]  # as it was called
+    def remember(self: Inboxes, limits: InboxLimits) -> None:
+        original(self, limits)
         books.append(self)
 
-    monkeypatch.setattr(Inboxes, "__init__", remember)  # type: ignore[attr-defined]
+    monkeypatch.setattr(Inboxes, "__init__", remember)
+    return books
+
+
+async def test_what_a_client_does_not_read_counts_until_it_was_written(
+    fleet: Fleet, books: list[Inboxes], start_proxy: StartProxy
+) -> None:
+    proxy = await start_proxy()
+    await fleet.stdio("time")
+    await proxy.until("time", 200)
+    session = await proxy.open_session("time")
+    body = {"jsonrpc": "2.0", **call("large", request_id=7, size=5 * SIZE)}
+    async with proxy.http.stream("POST", "/time/mcp", json=body, headers={"mcp-session-id": session}) as response:
+        await asyncio.sleep(0.5)
+        assert books[0].held >= 5 * SIZE
+        size = sum([len(piece) async for piece in response.aiter_bytes()])
+    assert size > 5 * SIZE
+    async with asyncio.timeout(5):
+        while books[0].held:
+            await asyncio.sleep(0.01)
+
+
+async def test_what_waits_is_given_back_when_clients_leave(
+    fleet: Fleet, books: list[Inboxes], start_proxy: StartProxy
+) -> None:
     proxy = await start_proxy()
     await fleet.stdio("time")
     await proxy.until("time", 200)

@@ -124,7 +124,8 @@ async def test_messages_of_a_session_may_come_through_another_proxy(old: Proxy, 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/old/sse"), ("GET", "/old/messages")])
 async def test_each_endpoint_has_one_method(old: Proxy, method: str, path: str) -> None:
-    assert (await old.http.request(method, path)).status_code == 405
+    body = {"jsonrpc": "2.0", **initialize()} if method == "POST" else None
+    assert (await old.http.request(method, path, json=body)).status_code == 405
 
 
 async def test_a_server_that_is_away_is_told_at_once(fleet: Fleet, proxy: Proxy) -> None:

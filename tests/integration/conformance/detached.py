@@ -20,7 +20,7 @@ from ..support.stack import until
 from .paths import Case
 from .runs import INSIDE, filled, free_port
 
-__all__ = ["behind_a_detached_proxy"]
+__all__ = ["behind_a_detached_proxy", "image_of"]
 
 _BASE_IMAGE = os.environ.get("TOOLHIVE_TEST_BASE_IMAGE", "toolhive-base:bookworm")
 
@@ -30,8 +30,7 @@ async def behind_a_detached_proxy(case: Case, name: str) -> AsyncIterator[tuple[
     """Run the case's server; gives the URL that clients use and the image that runs."""
     runtime = await detect_runtime(os.environ)
     try:
-        builder = BuilderOptions(base_images={"go": _BASE_IMAGE})
-        image, _ = await runtime.ensure_image(case.server.image, progress=lambda _: None, builder=builder)
+        image = await image_of(runtime, case)
         run_config = _run_config(case, name, image)
         await _remove(runtime, name)
         spec = container_spec(
@@ -45,6 +44,13 @@ async def behind_a_detached_proxy(case: Case, name: str) -> AsyncIterator[tuple[
             await _remove(runtime, name)
     finally:
         await runtime.close()
+
+
+async def image_of(runtime: DockerRuntime, case: Case) -> str:
+    """The image of the case's server, which is built first where it is a package."""
+    builder = BuilderOptions(base_images={"go": _BASE_IMAGE})
+    image, _ = await runtime.ensure_image(case.server.image, progress=lambda _: None, builder=builder)
+    return image
 
 
 def _run_config(case: Case, name: str, image: str) -> RunConfig:

@@ -45,7 +45,7 @@ class Case:
     """Between proxy and server."""
     revision: str
     place: str = "compose"
-    """Where the proxy runs: in the stack, or by itself, where it holds the server's container."""
+    """Where the proxy runs: in the stack, by itself, where it holds the server's container, or in a cluster."""
 
     def __str__(self) -> str:
         return f"{self.server.name}-{self.transport}-{self.revision}-{self.place}"
@@ -86,7 +86,7 @@ _SERVERS = (
         },
     ),
 )
-_PLACES = ("compose", "detached")
+_PLACES = ("compose", "detached", "cluster")
 CASES = tuple(
     Case(server, transport, revision, place)
     for place in _PLACES

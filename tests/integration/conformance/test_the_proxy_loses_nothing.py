@@ -5,6 +5,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ...cluster.support.scene import Scene
+from .clustered import behind_a_proxyrunner
 from .comparison import Scores, losses, read_allowances, unexplained
 from .detached import behind_a_detached_proxy
 from .paths import CASES, Case
@@ -12,12 +14,13 @@ from .report import Row
 from .runs import behind_the_proxy, without_a_proxy
 from .suite import run_suite
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 _ALLOWED = read_allowances((Path(__file__).parent / "expected-failures.txt").read_text())
 _REQUIRED = {"2025-11-25": 30, "2026-07-28": 37}
 
 
+@pytest.mark.stack
 def test_each_line_of_the_expected_failures_names_a_case() -> None:
     assert {allowance.case for allowance in _ALLOWED} <= {str(case) for case in CASES}
 
@@ -26,6 +29,7 @@ def _at(place: str) -> list[Case]:
     return [case for case in CASES if case.place == place]
 
 
+@pytest.mark.stack
 @pytest.mark.parametrize("case", _at("compose"), ids=str)
 async def test_what_the_server_passes_directly_it_passes_through_the_proxy(
     api: httpx.AsyncClient, case: Case, conformance_rows: list[Row], direct_scores: dict[tuple[str, str], Scores]
@@ -35,11 +39,25 @@ async def test_what_the_server_passes_directly_it_passes_through_the_proxy(
     _compare(case, await _direct(case, image, direct_scores), through, conformance_rows)
 
 
+@pytest.mark.stack
 @pytest.mark.parametrize("case", _at("detached"), ids=str)
 async def test_what_the_server_passes_directly_it_passes_through_a_proxy_that_holds_its_container(
     case: Case, conformance_rows: list[Row], direct_scores: dict[tuple[str, str], Scores]
 ) -> None:
     async with behind_a_detached_proxy(case, "conformance-detached") as (url, image):
+        through = await run_suite(url, case.revision)
+    _compare(case, await _direct(case, image, direct_scores), through, conformance_rows)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("case", _at("cluster"), ids=str)
+async def test_what_the_server_passes_directly_it_passes_through_a_proxyrunner_in_a_cluster(
+    scene: Scene,
+    case: Case,
+    conformance_rows: list[Row],
+    direct_scores: dict[tuple[str, str], Scores],
+) -> None:
+    async with behind_a_proxyrunner(scene, case) as (url, image):
         through = await run_suite(url, case.revision)
     _compare(case, await _direct(case, image, direct_scores), through, conformance_rows)
 

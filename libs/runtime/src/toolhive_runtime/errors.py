@@ -10,6 +10,9 @@
       PackageNotFoundError         InvalidPackageError       ImageBuildFailedError
       ContainerNameTakenError      PortTakenError            InvalidMountError         InvalidPortError
       ContainerStartFailedError    UnsupportedSettingError   InvalidBuildOptionError
+      NoClusterError               neither a service account nor a kubeconfig is there
+      ClusterUnreachableError      ClusterForbiddenError     ClusterFault
+      InvalidPodPatchError         the pod template of a workload cannot be used
 
 Each builds its own sentence: what happened, why, what to do.
 """
@@ -19,6 +22,9 @@ from collections.abc import Sequence
 from toolhive_common.errors import ErrorCode, ToolHiveError
 
 __all__ = [
+    "ClusterFault",
+    "ClusterForbiddenError",
+    "ClusterUnreachableError",
     "ContainerNameTakenError",
     "ContainerStartFailedError",
     "EngineFault",
@@ -30,7 +36,9 @@ __all__ = [
     "InvalidBuildOptionError",
     "InvalidMountError",
     "InvalidPackageError",
+    "InvalidPodPatchError",
     "InvalidPortError",
+    "NoClusterError",
     "NoRuntimeError",
     "PackageNotFoundError",
     "PortTakenError",
@@ -223,3 +231,59 @@ class UnsupportedSettingError(RuntimeFailure):
 
     def __init__(self, setting: str, why: str) -> None:
         super().__init__(ErrorCode.UNSUPPORTED_SETTING, f"{setting} is not supported yet: {why}")
+
+
+class NoClusterError(RuntimeFailure):
+    """Nothing says where a cluster is."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            ErrorCode.ENGINE_UNREACHABLE,
+            f"no Kubernetes cluster is known here: neither a pod's service account nor a kubeconfig can be used "
+            f"({detail}); run this in a pod whose service account token is mounted, or set KUBECONFIG",
+        )
+
+
+class ClusterUnreachableError(RuntimeFailure):
+    """The cluster's API does not answer."""
+
+    def __init__(self, server: str, why: str) -> None:
+        super().__init__(
+            ErrorCode.ENGINE_UNREACHABLE,
+            f"the Kubernetes API at {server} does not answer ({why}); check that the cluster runs and that a network "
+            "policy lets this pod reach it",
+        )
+
+
+class ClusterForbiddenError(RuntimeFailure):
+    """The cluster does not let us do what is needed."""
+
+    def __init__(self, status: int, doing: str, message: str) -> None:
+        super().__init__(
+            ErrorCode.ENGINE_PERMISSION_DENIED,
+            f"the cluster does not let this process {doing} ({status}: {message or 'without a message'}); give the "
+            "Role of its service account that right",
+        )
+
+
+class ClusterFault(RuntimeFailure):
+    """The cluster refused for a reason that has no code of its own."""
+
+    def __init__(self, status: int, doing: str, message: str) -> None:
+        told = f"{status}: " if status else ""
+        super().__init__(
+            ErrorCode.ENGINE_ERROR,
+            f"the cluster did not {doing} ({told}{message or 'without a message'}); correct what it names, in the "
+            "RunConfig or in the pod template",
+        )
+
+
+class InvalidPodPatchError(RuntimeFailure):
+    """The pod template of a workload cannot be used. Its values stand in no message: they may be secrets."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            ErrorCode.INVALID_REQUEST,
+            f"the pod template (--k8s-pod-patch) cannot be used: {problem}; write a PodTemplateSpec as JSON, such as "
+            '{"spec":{"serviceAccountName":"time"}}',
+        )

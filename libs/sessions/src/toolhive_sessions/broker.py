@@ -32,6 +32,7 @@ from toolhive_sessions.effects import (
     call_key,
 )
 from toolhive_sessions.facts import SessionFacts, is_kept_name, kept_name
+from toolhive_sessions.failures import UNREADABLE, over_limit
 from toolhive_sessions.legacy import LegacyMultiplexer
 from toolhive_sessions.modern import ModernMultiplexer
 from toolhive_sessions.pool import Pool
@@ -397,7 +398,7 @@ class Broker:
         process = self._pool.find(slot)
         if process is None or process.mux is None:
             return []
-        return self._carry(process, process.mux.too_long(head, tail, limit=limit), now)
+        return self._carry(process, process.mux.unusable(head, tail, over_limit(limit)), now)
 
     # -- time -----------------------------------------------------------------------------------------------------
 
@@ -608,7 +609,7 @@ def _request_in(data: bytes) -> Request | str:
 def _unreadable(mux: LegacyMultiplexer | ModernMultiplexer, line: bytes) -> list[MuxEffect]:
     """Fail the call that a line seems to answer. Lines that begin otherwise are what servers print for people."""
     if line.lstrip().startswith(b"{"):
-        return mux.unreadable(line[:_LOOKED_AT], line[_LOOKED_AT:][-_LOOKED_AT:])
+        return mux.unusable(line[:_LOOKED_AT], line[_LOOKED_AT:][-_LOOKED_AT:], UNREADABLE)
     return [Dropped(f"a line of {len(line)} bytes on standard output is no JSON")]
 
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from toolhive_common.mcp.session_ids import shown_part
+
 __all__ = ["SessionFacts", "is_kept_name", "kept_name"]
 
-_SHOWN = 8
-"""Characters of an id that events show."""
 _MARK = "~"
 
 
@@ -32,7 +32,7 @@ def kept_name(session: str) -> str:
     """What stands for a session's id where others may read: its first characters, and a digest of it all."""
     if is_kept_name(session):
         return session
-    return f"{session[:_SHOWN]}{_MARK}{hashlib.sha256(session.encode(errors='replace')).hexdigest()}"
+    return f"{shown_part(session)}{_MARK}{hashlib.sha256(session.encode(errors='replace')).hexdigest()}"
 
 
 def is_kept_name(session: str) -> bool:

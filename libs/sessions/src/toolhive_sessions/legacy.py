@@ -12,7 +12,6 @@ ago, or for one of an earlier hold on the same process. Changes of lists go to a
 its subscribers. A client that needs more asks for a process of its own.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -39,13 +38,13 @@ from toolhive_sessions.calls import Call, CallTable, progress_token
 from toolhive_sessions.clients import LEVELS, Client, client_from
 from toolhive_sessions.effects import CallKey, Dropped, Handshake, MuxEffect, ToClient, ToServer, call_key
 from toolhive_sessions.facts import SessionFacts, kept_name
+from toolhive_sessions.failures import Unusable, answers_unusable, given_up, lost, numbers_in
 from toolhive_sessions.handshake import HandshakeDesk
 from toolhive_sessions.subscriptions import Subscriptions
 from toolhive_sessions.tasks import TaskTable, related_task
 
-__all__ = ["UNREADABLE", "LegacyMultiplexer", "failed_answer", "given_up", "numbers_in", "too_long"]
+__all__ = ["LegacyMultiplexer"]
 
-_ID_IN_LINE = re.compile(rb'"id"\s*:\s*(\d+)')
 _TO_ALL = frozenset(
     {
         "notifications/tools/list_changed",
@@ -394,24 +393,14 @@ class LegacyMultiplexer:
             return next(iter(self._clients.values()))
         return None
 
-    def too_long(self, head: bytes, tail: bytes, *, limit: int) -> list[MuxEffect]:
-        """Take the ends of a line that was over the limit of bytes, and tell the caller whom it answered."""
-        return self._fail_answered(numbers_in(head, tail), too_long(limit), "a line over the limit")
-
-    def unreadable(self, head: bytes, tail: bytes) -> list[MuxEffect]:
-        """Take the ends of a line that cannot be read, and tell the caller whom it seems to answer."""
-        return self._fail_answered(numbers_in(head, tail), UNREADABLE, "a line that cannot be read")
-
-    def _fail_answered(self, numbers: list[int], why: str, what: str) -> list[MuxEffect]:
-        for number in numbers:
-            if self._desk.awaits(number):
-                error = {"code": int(Code.SERVER_ERROR), "message": why}
-                return self._handshake_answered(Response(number, {"jsonrpc": "2.0", "id": number, "error": error}))
-            if (call := self._calls.end(number)) is not None:
-                return failed_answer(call, why, what)
-            if self._calls.end_left(number):
-                break
-        return [Dropped(f"{what} that answers no call")]
+    def unusable(self, head: bytes, tail: bytes, why: Unusable) -> list[MuxEffect]:
+        """Take the ends of a line that cannot be passed on, and tell the caller whom it seems to answer."""
+        numbers = numbers_in(head, tail)
+        shaking = next(filter(self._desk.awaits, numbers), None)
+        if shaking is None:
+            return answers_unusable(self._calls, numbers, why)
+        error = {"code": int(Code.SERVER_ERROR), "message": why.why}
+        return self._handshake_answered(Response(shaking, {"jsonrpc": "2.0", "id": shaking, "error": error}))
 
     # ends
 
@@ -446,51 +435,12 @@ class LegacyMultiplexer:
         return effects
 
     def exited(self, reason: str, code: RefusalCode = RefusalCode.SERVER_LOST) -> list[MuxEffect]:
-        """Fail everything that waits for the process.
-
-        Parameters
-        ----------
-        reason, code
-            A sentence for the callers, and the kind of failure.
-        """
+        """Fail everything that waits for the process, see `failures.lost`."""
         waiting: list[tuple[str, Id]] = [(call.session, call.request_id) for call in self._calls.end_all()]
         waiting += self._desk.waiting()
         waiting += [(session, call.id) for session, call in self._queue]
         self._queue = []
-        return [
-            ToClient(session, error_body(each, Code.SERVER_ERROR, reason), call_key(each), final=True, failure=code)
-            for session, each in waiting
-        ]
-
-
-def numbers_in(head: bytes, tail: bytes) -> list[int]:
-    """Ids that the ends of a line seem to hold."""
-    return [int(found) for found in _ID_IN_LINE.findall(head + b"\n" + tail)]
-
-
-def given_up(calls: list[Call]) -> list[MuxEffect]:
-    """Answer calls that were cancelled, for a server that does not."""
-    why = "the call was cancelled, and the server did not answer it"
-    return [
-        ToClient(call.session, error_body(call.request_id, Code.SERVER_ERROR, why), call.key, final=True)
-        for call in calls
-    ]
-
-
-def too_long(limit: int) -> str:
-    """Say that an answer was dropped for its length."""
-    return f"the server's answer was longer than {limit // (1024 * 1024)} MiB and was dropped; ask for less"
-
-
-UNREADABLE = "the server's answer cannot be read: it is no JSON-RPC response; see the server's log"
-
-
-def failed_answer(call: Call, why: str, what: str) -> list[MuxEffect]:
-    """Tell a caller why it does not get its answer."""
-    return [
-        ToClient(call.session, error_body(call.request_id, Code.SERVER_ERROR, why), call.key, final=True),
-        Dropped(f"{what}; its caller was told"),
-    ]
+        return lost(waiting, reason, code)
 
 
 def _cancelled(request_id: Id, reason: str) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from toolhive_common.mcp.jsonrpc import (
     Response,
     classify,
     encode,
-    error_body,
     meta_of,
     notification_body,
     params_of,
@@ -28,7 +27,7 @@ from toolhive_common.mcp.jsonrpc import (
 from toolhive_common.mcp.port import RefusalCode
 from toolhive_sessions.calls import Call, CallTable, progress_token
 from toolhive_sessions.effects import CallKey, Dropped, MuxEffect, NotModern, ToClient, ToServer, call_key
-from toolhive_sessions.legacy import UNREADABLE, failed_answer, given_up, numbers_in, too_long
+from toolhive_sessions.failures import Unusable, answers_unusable, given_up, lost, numbers_in
 
 __all__ = ["ModernMultiplexer"]
 
@@ -182,21 +181,9 @@ class ModernMultiplexer:
         body = encode({"jsonrpc": "2.0", "id": call.request_id, "result": result})
         return [ToClient(call.session, body, call.key, final=True)]
 
-    def too_long(self, head: bytes, tail: bytes, *, limit: int) -> list[MuxEffect]:
-        """Take the ends of a line that was over the limit of bytes, and tell the caller whom it answered."""
-        return self._fail_answered(numbers_in(head, tail), too_long(limit), "a line over the limit")
-
-    def unreadable(self, head: bytes, tail: bytes) -> list[MuxEffect]:
-        """Take the ends of a line that cannot be read, and tell the caller whom it seems to answer."""
-        return self._fail_answered(numbers_in(head, tail), UNREADABLE, "a line that cannot be read")
-
-    def _fail_answered(self, numbers: list[int], why: str, what: str) -> list[MuxEffect]:
-        for number in numbers:
-            if (call := self._calls.end(number)) is not None:
-                return failed_answer(call, why, what)
-            if self._calls.end_left(number):
-                break
-        return [Dropped(f"{what} that answers no call")]
+    def unusable(self, head: bytes, tail: bytes, why: Unusable) -> list[MuxEffect]:
+        """Take the ends of a line that cannot be passed on, and tell the caller whom it seems to answer."""
+        return answers_unusable(self._calls, numbers_in(head, tail), why)
 
     def end_call(self, session: str, key: CallKey) -> list[MuxEffect]:  # noqa: ARG002  # a session has one call
         """Cancel a call that nobody waits for any more."""
@@ -217,14 +204,11 @@ class ModernMultiplexer:
         ]
 
     def exited(self, reason: str, code: RefusalCode = RefusalCode.SERVER_LOST) -> list[MuxEffect]:
-        """Fail everything that waits for the process."""
+        """Fail everything that waits for the process, see `failures.lost`."""
         waiting: list[tuple[str, Id]] = [(call.session, call.request_id) for call in self._calls.end_all()]
         waiting += [(session, request.id) for session, request in self._queue]
         self._queue = []
-        return [
-            ToClient(session, error_body(each, Code.SERVER_ERROR, reason), call_key(each), final=True, failure=code)
-            for session, each in waiting
-        ]
+        return lost(waiting, reason, code)
 
 
 def _refuse(session: str, request: Request) -> ToClient:

@@ -7,13 +7,19 @@ ToolHiveError
   SlowClientError     a client does not read
   ClientLeftError     a client is gone
   AddressError        the address to listen on cannot be had
-  RunConfigError      the file of a detached proxy's workload cannot be used
+  RunConfigError      the file that says what is served cannot be used
+  NoRunConfigError    there is no such file
   SettingError        a variable names a file that cannot be read
+  EnvFilesError       the files with variables of a server cannot be used
   ContainerGoneError  a detached proxy's container is not there, or not any more
   StaleRouteError     a workload changed while a request for it waited
+  FurtherProcessError a further process of a stdio server does not run
+  NameTakenError      another workload has the name of a further process
   ProviderError       an identity provider does not give what it is asked for
   BadSignatureError   a token was not signed by whom it says
 """
+
+from collections.abc import Sequence
 
 from toolhive_common.errors import ErrorCode, ToolHiveError
 from toolhive_proxy.models.upstream import UpstreamTrouble
@@ -24,8 +30,12 @@ __all__ = [
     "BadSignatureError",
     "ClientLeftError",
     "ContainerGoneError",
+    "EnvFilesError",
+    "FurtherProcessError",
     "HttpRefusedError",
     "LinkBrokenError",
+    "NameTakenError",
+    "NoRunConfigError",
     "ProviderError",
     "RunConfigError",
     "SettingError",
@@ -39,7 +49,7 @@ RUN_CONFIG_FILE = (
     "a RunConfig file as ToolHive's `thv export` writes: it needs name, transport and port, and target_port where "
     "the server speaks HTTP"
 )
-"""What a detached proxy has to be given."""
+"""What a proxy of one workload has to be given."""
 
 
 class UpstreamError(ToolHiveError):
@@ -67,12 +77,12 @@ class AddressError(ToolHiveError):
         super().__init__(
             ErrorCode.INTERNAL,
             f"the proxy cannot listen on {host}:{port}: {cause.strerror or cause}; stop what uses that address, "
-            "or choose another: TOOLHIVE_HOST and TOOLHIVE_PORT, or host and port of a detached proxy's RunConfig",
+            "or choose another: TOOLHIVE_HOST and TOOLHIVE_PORT, or host and port of the workload's RunConfig",
         )
 
 
 class RunConfigError(ToolHiveError):
-    """The file that says what a detached proxy serves cannot be used. Its values stand in no message."""
+    """The file that says what is served cannot be used. Its values stand in no message."""
 
     def __init__(self, path: object, problem: str) -> None:
         super().__init__(
@@ -89,6 +99,48 @@ class SettingError(ToolHiveError):
         super().__init__(
             ErrorCode.INVALID_REQUEST,
             f"{variable} names the file {path}, which cannot be read: {reason}; correct the variable or leave it out",
+        )
+
+
+class NoRunConfigError(ToolHiveError):
+    """Nothing says what is served."""
+
+    def __init__(self, places: Sequence[str]) -> None:
+        super().__init__(
+            ErrorCode.INVALID_REQUEST,
+            f"there is no RunConfig: none of {', '.join(places)} exists; mount the ConfigMap that holds "
+            "runconfig.json at /etc/runconfig, or run this where the file is",
+        )
+
+
+class EnvFilesError(ToolHiveError):
+    """The files of ``env_file_dir`` cannot be used. Their values stand in no message."""
+
+    def __init__(self, folder: str, problem: str) -> None:
+        super().__init__(
+            ErrorCode.INVALID_REQUEST,
+            f"the files of env_file_dir {folder[:200]!r} cannot be read ({problem}); mount them into this pod, or "
+            "take the setting out of the RunConfig",
+        )
+
+
+class FurtherProcessError(ToolHiveError):
+    """A further process of a stdio server does not run."""
+
+    def __init__(self, slot: str, reason: str) -> None:
+        super().__init__(
+            ErrorCode.SERVER_NOT_READY, f"a further process of the server ({slot}) does not run: {reason}"
+        )
+
+
+class NameTakenError(ToolHiveError):
+    """Another workload has the name that a further process needs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            ErrorCode.CONTAINER_NAME_TAKEN,
+            f"a further process of the server cannot be run: a StatefulSet {name} is there and belongs to another "
+            "workload; give one of the two another name",
         )
 
 

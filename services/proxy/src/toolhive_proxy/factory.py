@@ -53,10 +53,11 @@ from toolhive_proxy.services.sessions import Sessions
 from toolhive_proxy.services.single_directory import SingleDirectory
 from toolhive_proxy.services.tasks import Tasks
 from toolhive_proxy.services.tool_headers import ToolHeaders
+from toolhive_sessions.effects import Handshake
 from toolhive_sessions.host import Launcher
 from toolhive_sessions.records import Policy
 
-__all__ = ["Parts", "build", "build_detached", "bus_settings", "correlation_ids", "new_id"]
+__all__ = ["Parts", "Single", "build", "build_single", "bus_settings", "correlation_ids", "new_id"]
 
 
 def _now() -> datetime:
@@ -109,6 +110,8 @@ class Parts:
     checks: Mapping[str, Check]
     """What has to be well for the process to be ready."""
     now: Callable[[], datetime] = _now
+    supervised: bool = False
+    """Whether somebody restarts this process when a workload's health check fails, which would not help it."""
 
 
 def bus_settings(settings: Settings) -> BusSettings:
@@ -150,15 +153,24 @@ def build(settings: Settings, bus: Bus) -> tuple[Parts, RouteKeeper]:
     return parts, RouteKeeper(bus, directory, ports, base.teller, base.http)
 
 
-def build_detached(settings: Settings, directory: SingleDirectory, sink: EventSink, launcher: Launcher) -> Parts:
-    """Make all services for one workload, without NATS.
+@dataclass(frozen=True)
+class Single:
+    """What a proxy of one workload, without NATS, has that others have not."""
 
-    Parameters
-    ----------
-    launcher
-        Starts further processes of a stdio server.
-    """
-    base = _base(settings, sink, new_id()[:12])
+    directory: SingleDirectory
+    sink: EventSink
+    launcher: Launcher
+    """Starts further processes of a stdio server."""
+    shook: Callable[[Handshake], None] | None = None
+    """Takes what the first process of a stdio server is known for, where that shall outlive the proxy."""
+    supervised: bool = False
+    """As `Parts.supervised`; then the process is ready when its workload can be called."""
+
+
+def build_single(settings: Settings, single: Single) -> Parts:
+    """Make all services for one workload, without NATS."""
+    directory = single.directory
+    base = _base(settings, single.sink, new_id()[:12])
 
     def make_local(route: Route) -> LocalPort:
         if route.origin is not None:
@@ -169,12 +181,18 @@ def build_detached(settings: Settings, directory: SingleDirectory, sink: EventSi
             ttl=_ttl(settings, route),
             max_sessions=settings.proxy_max_sessions,
         )
-        return _local(settings, base, route, policy, launcher)
+        port = _local(settings, base, route, policy, single.launcher)
+        port.on_shook = single.shook
+        return port
 
     ports = Ports(None, base.inboxes, make_local, directory.find)
-    return _parts(
-        settings, base, ports, directory, lambda route: settings.public_url + public_path(route.run_config), {}
-    )
+    checks: Mapping[str, Check] = {"workload": directory.check} if single.supervised else {}
+
+    def endpoint_of(route: Route) -> str:
+        return settings.public_url + public_path(route.run_config)
+
+    parts = _parts(settings, base, ports, directory, endpoint_of, checks)
+    return replace(parts, supervised=single.supervised)
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _app(parts: factory.Parts, endpoints: WorkloadEndpoints, single: str) -> Pro
             Endpoint.SSE: endpoints.sse,
             Endpoint.MESSAGES: endpoints.messages,
             Endpoint.OTHER: endpoints.other,
-            Endpoint.HEALTH: WorkloadHealth(parts.directory, parts.now),
+            Endpoint.HEALTH: WorkloadHealth(parts.directory, parts.now, lenient=parts.supervised),
             Endpoint.METADATA: ResourceMetadata(parts.directory, oidc_of, parts.endpoint_of),
             Endpoint.WELL_KNOWN: no_such_address,
             Endpoint.METRICS: no_metrics,

@@ -10,6 +10,7 @@ from toolhive_proxy.adapters.http_connection import HttpConnection
 from toolhive_proxy.adapters.http_server import HttpServer
 from toolhive_proxy.models.http import Exchange, HttpLimits, Request, Response
 from toolhive_proxy.protocol.chunks import ChunkError, ChunkReader
+from toolhive_proxy.protocol.request_head import passes_for_another
 from toolhive_proxy.protocol.response_head import MalformedResponseError, parse_response_head
 from toolhive_proxy.protocol.sse import EventTooLargeError, SseEvent, SseParser, encode_event
 
@@ -101,7 +102,7 @@ def request(data: bytes) -> None:
         other.parser.feed_data(data)
     for ours, theirs in zip(whole, other.found, strict=False):
         assert ours.method == theirs[0]
-        assert ours.headers == theirs[1]
+        assert ours.headers == [each for each in theirs[1] if b"_" not in each[0] or not passes_for_another(each[0])]
         assert ours.body == theirs[2]
     if (
         whole

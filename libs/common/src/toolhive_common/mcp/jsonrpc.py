@@ -38,6 +38,8 @@ Id = int | float | str
 _DEEPEST = 200
 """Objects and lists within each other. What is deeper can be read, but not be written again."""
 _TOO_DEEP = f"it is nested deeper than {_DEEPEST} levels"
+_MOST_DIGITS = 4000
+"""Of an integer. Python reads few more, since the time it takes grows with their square."""
 _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789E", b"0" * 9 + b"e")
 _LONG_NUMBER = b"0" * 19
 """Integers that may not fit into 64 bits; orjson would round them. Found without a regular expression, which takes
@@ -122,7 +124,8 @@ def parse(data: bytes) -> Any:
                 _check(value)
             return value
     try:
-        value = json.loads(data, parse_constant=_refuse_constant)
+        # As text: from bytes the library would take UTF-16 and UTF-32 too, which MCP does not have.
+        value = json.loads(data.decode(), parse_constant=_refuse_constant, parse_int=_read_integer)
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
     _check(value)
@@ -151,6 +154,12 @@ def _check(value: Any) -> None:
             return
         level = inner
     raise ValueError(_TOO_DEEP)
+
+
+def _read_integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"it holds an integer of more than {_MOST_DIGITS} digits")
+    return int(digits)
 
 
 def _refuse_constant(name: str) -> NoReturn:

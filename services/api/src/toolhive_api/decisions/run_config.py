@@ -39,6 +39,10 @@ _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _PUBLISHED = re.compile(r"(?:(?:\d{1,3}(?:\.\d{1,3}){3}:)?(?P<host>\d{1,5}):)?(?P<container>\d{1,5})")
 _MAX_PORT = 65535
 
+_SERVICES = frozenset({"nats", "api", "runtime-agent", "proxy"})
+"""Names in the stack's networks. A server of such a name in the workloads' network could be taken for the service,
+and be shown its passwords."""
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -189,6 +193,9 @@ def _refuse_name(request: CreateRequest, _around: Surroundings) -> Rejection | N
         check_workload_name(request.name)
     except InvalidNameError as error:
         return Rejection(error.code, error.message)
+    if request.name.lower() in _SERVICES:
+        taken = InvalidNameError(request.name, "a service of the stack is called so, and could be taken for it")
+        return Rejection(taken.code, taken.message)
     return None
 
 

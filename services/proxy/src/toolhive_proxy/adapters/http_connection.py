@@ -185,7 +185,8 @@ class HttpConnection(asyncio.Protocol):
 
     def expire(self) -> None:
         """Act on the deadline's passing."""
-        if self.full and self._unread() < self._waiting:  # it reads, if slowly
+        least = self._limits.write_rate * self._limits.write_timeout
+        if self.full and self._waiting - self._unread() >= min(least, self._waiting):  # it reads, if slowly
             self._waiting = self._unread()
             self.deadline = self._server.now + self._limits.write_timeout
         elif self.full:

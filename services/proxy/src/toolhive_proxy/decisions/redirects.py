@@ -9,7 +9,8 @@ __all__ = ["MOST_REDIRECTS", "Follow", "Refuse", "judge_redirect"]
 
 MOST_REDIRECTS = 10
 _KEEPING = frozenset({301, 302, 307, 308})
-"""Answers that point elsewhere. With 303 a call would become a GET, which no MCP server understands as the call."""
+"""Answers that point elsewhere, where the same request is to be sent."""
+_SEE_OTHER = 303
 _NO_ADDRESS = "the remote server redirects to an address that is none; tell whoever runs it"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -46,6 +47,8 @@ def judge_redirect(origin: Origin, path: str, status: int, location: str, *, fol
     followed
         Redirects of this request that were followed before.
     """
+    if location and status == _SEE_OTHER:
+        return Refuse("the remote server answers that the result of the call is elsewhere, as no MCP server does")
     if status not in _KEEPING or not location:
         return None
     if followed >= MOST_REDIRECTS:

@@ -9,12 +9,11 @@ import hashlib
 import hmac
 import json
 
+from toolhive_common.mcp.session_ids import shown_part
 from toolhive_proxy.models.gates import Identity
 
 __all__ = ["opened", "owner_of", "seal_key", "sealed", "session_key"]
 
-_SHOWN = 8
-"""Characters of an id that events tell; they are the same in the key."""
 _PURPOSE = b"toolhive: seals of sessions, 1"
 _ROUNDS = 100_000
 """Makes it slow to try passwords out on a seal, which every client has: some 50 ms, once in a proxy's life."""
@@ -36,7 +35,7 @@ def session_key(session_id: str, caller: Identity | None) -> str:
     if not session_id or caller is None or not caller.claims:
         return session_id
     said = "\0".join((session_id, str(caller.claims.get("iss", "")), caller.subject))
-    return session_id[:_SHOWN] + hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
+    return shown_part(session_id) + hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
 
 
 def seal_key(password: str) -> bytes:

@@ -12,6 +12,7 @@ from toolhive_proxy.decisions.post_verdict import PostFacts, judge_post
 from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
 from toolhive_proxy.errors import ClientLeftError, SlowClientError
 from toolhive_proxy.handlers.call_writer import STREAM_HEAD, StreamTimes
+from toolhive_proxy.handlers.large_answers import begin_large, write_rest
 from toolhive_proxy.handlers.replying import refusal_answer, until_client_leaves
 from toolhive_proxy.models.gates import RequestContext
 from toolhive_proxy.models.http import Exchange, Response
@@ -67,7 +68,7 @@ async def write_batch(
             raise failures.exceptions[0] from failures
 
     await until_client_leaves(exchange, serve_all())
-    answer.end()
+    await answer.end()
 
 
 class _Answer:
@@ -116,7 +117,7 @@ class _Answer:
         for message in messages:
             self._exchange.write(encode_event(message))
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """Write what was kept."""
         if self._unknown is not None and not self._exchange.started:
             self._exchange.respond(refusal_answer(self._unknown, None))
@@ -124,7 +125,9 @@ class _Answer:
             self._write(self._answers)
             self._exchange.end()
         elif self._requests:
-            self._exchange.respond(json_answer(HTTPStatus.OK, b"[" + b",".join(self._answers) + b"]"))
+            whole = json_answer(HTTPStatus.OK, b"[" + b",".join(self._answers) + b"]")
+            self._answers = []
+            await write_rest(self._exchange, begin_large(self._exchange, whole))
         else:
             self._exchange.respond(Response(HTTPStatus.ACCEPTED))
 

@@ -8,6 +8,7 @@ from toolhive_common.mcp.port import FromBroker, Note, RefusalCode
 from toolhive_proxy.decisions.answers import error_code_of, timeout_failure
 from toolhive_proxy.decisions.modern_rules import status_of
 from toolhive_proxy.decisions.refusal import ENDED, failure_from
+from toolhive_proxy.handlers.large_answers import LARGE, begin_large, write_rest
 from toolhive_proxy.handlers.replying import failed_answer, refusal_answer
 from toolhive_proxy.models.gates import ResultRewrite
 from toolhive_proxy.models.http import Exchange, Header, Response
@@ -71,6 +72,8 @@ class CallWriter:
         self._times = times
         self._accept = exchange.request.header(b"accept")
         self._streams = accepts_sse(self._accept)
+        self._rest = b""
+        """What is left to write of a large answer."""
 
     async def run(self) -> None:
         """Write until the call is answered, fails, or is given up."""
@@ -89,6 +92,8 @@ class CallWriter:
                 return
             silent = 0.0
             if self._write(item):
+                if self._rest:
+                    await write_rest(self._exchange, self._rest)
                 return
             await self._exchange.drain()
 
@@ -143,8 +148,7 @@ class CallWriter:
     def _answer(self, data: bytes, item: FromBroker) -> None:
         exchange = self._exchange
         if exchange.started:
-            exchange.write(self._event(data, item.number))
-            exchange.end()
+            self._rest = self._event(data, item.number)
             return
         if item.code is not None:
             exchange.respond(failed_answer(item.code, data))
@@ -152,12 +156,19 @@ class CallWriter:
         headers = [] if error_code_of(data) is not None else self._session()
         code = error_code_of(data) if self._facts.modern else None
         if code is not None and (status := status_of(code)) != HTTPStatus.OK:
-            exchange.respond(json_answer(status, data, headers=headers))
+            self._respond(json_answer(status, data, headers=headers))
         elif self._streams and (len(data) <= _LARGEST_EVENT or not accepts_json(self._accept)):
             body = self._priming() + self._event(data, item.number)
-            exchange.respond(Response(HTTPStatus.OK, body, [*STREAM_HEAD, *headers]))
+            self._respond(Response(HTTPStatus.OK, body, [*STREAM_HEAD, *headers]))
         else:
-            exchange.respond(json_answer(HTTPStatus.OK, data, headers=headers))
+            self._respond(json_answer(HTTPStatus.OK, data, headers=headers))
+
+    def _respond(self, response: Response) -> None:
+        """Answer at once; of what is large only the head, since the client may read slowly."""
+        if len(response.body) <= LARGE:
+            self._exchange.respond(response)
+        else:
+            self._rest = begin_large(self._exchange, response)
 
     def _session(self) -> list[Header]:
         """The id of the session that the call opens, if it opens one."""

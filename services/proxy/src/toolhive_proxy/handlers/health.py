@@ -15,11 +15,18 @@ __all__ = ["ProcessHealth", "WorkloadHealth"]
 
 
 class WorkloadHealth:
-    """``/<workload>/health``: whether it can be called. It passes no gate, as in ToolHive."""
+    """``/<workload>/health``: whether it can be called. It passes no gate, as in ToolHive.
 
-    def __init__(self, directory: Workloads, now: Callable[[], datetime]) -> None:
+    Parameters
+    ----------
+    lenient
+        Whether a workload that cannot be called is told with status 200, where any other restarts the proxy.
+    """
+
+    def __init__(self, directory: Workloads, now: Callable[[], datetime], *, lenient: bool = False) -> None:
         self._directory = directory
         self._now = now
+        self._down = ("degraded", 200) if lenient else ("unhealthy", 503)
 
     def __call__(self, exchange: Exchange, workload: str) -> None:
         """Serve one request."""
@@ -35,8 +42,9 @@ class WorkloadHealth:
                 told |= {"status": "healthy", "transport": str(route.transport), "mcp": {"available": True}}
                 return json_answer(200, orjson.dumps(told))
             case Unavailable() as found:
-                told |= {"status": "unhealthy", "mcp": {"available": False, "error": found.reason}}
-                return json_answer(503, orjson.dumps(told))
+                word, status = self._down
+                told |= {"status": word, "mcp": {"available": False, "error": found.reason}}
+                return json_answer(status, orjson.dumps(told))
             case Unknown(name):
                 text = f"there is no workload {name[:120]!r}; `thv list --all` shows those there are"
                 return json_answer(404, orjson.dumps({"error": text}))

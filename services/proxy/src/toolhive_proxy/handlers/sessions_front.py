@@ -1,19 +1,20 @@
 """``/mcp`` of workloads whose sessions are not kept by their server."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 
 from toolhive_common.mcp.eras import MODERN_VERSIONS
 from toolhive_common.mcp.jsonrpc import Code
-from toolhive_common.mcp.port import Note, Verb
+from toolhive_common.mcp.port import FromBroker, Note, Verb
 from toolhive_common.schemas.runconfig import Transport
 from toolhive_proxy.decisions.endless import is_endless
 from toolhive_proxy.decisions.post_verdict import PostFacts, judge_post, judge_session_id, judge_version
-from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
+from toolhive_proxy.decisions.refusal import Refusal, failure_from
 from toolhive_proxy.handlers.batches import write_batch
-from toolhive_proxy.handlers.call_writer import STREAM_HEAD, CallFacts, CallWriter, StreamTimes
-from toolhive_proxy.handlers.replying import end_stream, refusal_answer, serve_or_refuse
-from toolhive_proxy.models.gates import RequestContext, ResultRewrite
+from toolhive_proxy.handlers.call_writer import CallFacts, CallWriter, StreamTimes
+from toolhive_proxy.handlers.listening import write_stream
+from toolhive_proxy.handlers.replying import refusal_answer, serve_or_refuse
+from toolhive_proxy.models.gates import RequestContext
 from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.models.messages import Batch, Message
 from toolhive_proxy.protocol.answers import json_answer
@@ -27,7 +28,6 @@ from toolhive_proxy.protocol.headers import (
 )
 from toolhive_proxy.protocol.results import rewritten
 from toolhive_proxy.protocol.sse import KEEP_ALIVE, encode_event
-from toolhive_proxy.services.inbox import Inbox
 from toolhive_proxy.services.sessions import Sessions
 from toolhive_proxy.services.tool_headers import ToolHeaders
 
@@ -149,38 +149,12 @@ class SessionsFront:
         async with self._sessions.ask(
             context.route, Verb.LISTEN, caller=context.identity, session=session, after=after
         ) as inbox:
-            exchange.on_close(inbox.leave)
-            inbox.endless = True
-            await self._follow(exchange, inbox, context.rewrites)
 
-    async def _follow(self, exchange: Exchange, inbox: Inbox, rewrites: Sequence[ResultRewrite]) -> None:
-        name = ""
-        while True:
-            try:
-                item = await inbox.get(self._times.keep_alive if exchange.started else self._times.patience)
-            except TimeoutError:
-                if not exchange.started:
-                    raise
-                exchange.write(KEEP_ALIVE)
-                continue
-            match item.note:
-                case Note.REFUSED:
-                    end_stream(exchange, failure_from(item.code, item.data.decode()))
-                    return
-                case Note.STARTED:
-                    name = item.data.decode()
-                    exchange.start(HTTPStatus.OK, STREAM_HEAD)
-                    exchange.write(KEEP_ALIVE)
-                case Note.MESSAGE:
-                    exchange.write(encode_event(rewritten(item.data, rewrites), event_id=f"{name}.{item.number}"))
-                case Note.FINAL:
-                    exchange.write(encode_event(rewritten(item.data, rewrites), event_id=f"{name}.{item.number}"))
-                    exchange.end()
-                    return
-                case Note.DONE:
-                    end_stream(exchange, ENDED)
-                    return
-            await exchange.drain()
+            def encode(item: FromBroker, name: str) -> bytes:
+                return encode_event(rewritten(item.data, context.rewrites), event_id=f"{name}.{item.number}")
+
+            # A comment, so that the client sees at once that the stream is there.
+            await write_stream(exchange, inbox, self._times, beginning=KEEP_ALIVE, encode=encode)
 
     async def _end(self, exchange: Exchange, context: RequestContext) -> None:
         session = context.request.header(SESSION_ID)

@@ -7,16 +7,16 @@ from toolhive_common.mcp.jsonrpc import Code
 from toolhive_common.mcp.port import Note, Verb
 from toolhive_proxy.decisions.places import path_of
 from toolhive_proxy.decisions.proxy_headers import endpoint_url
-from toolhive_proxy.decisions.refusal import ENDED, Refusal, failure_from
-from toolhive_proxy.handlers.call_writer import STREAM_HEAD, StreamTimes
-from toolhive_proxy.handlers.replying import end_stream, id_of, refusal_answer, serve_or_refuse
+from toolhive_proxy.decisions.refusal import Refusal, failure_from
+from toolhive_proxy.handlers.call_writer import StreamTimes
+from toolhive_proxy.handlers.listening import write_stream
+from toolhive_proxy.handlers.replying import id_of, refusal_answer, serve_or_refuse
 from toolhive_proxy.models.gates import RequestContext
 from toolhive_proxy.models.http import Exchange, Response
 from toolhive_proxy.models.messages import Kind, Message
 from toolhive_proxy.protocol.headers import is_session_id
 from toolhive_proxy.protocol.results import rewritten
-from toolhive_proxy.protocol.sse import KEEP_ALIVE, encode_event
-from toolhive_proxy.services.inbox import Inbox
+from toolhive_proxy.protocol.sse import encode_event
 from toolhive_proxy.services.sessions import Sessions
 
 __all__ = ["SseFront", "messages_url"]
@@ -58,33 +58,14 @@ class SseFront:
         async with self._sessions.ask(
             context.route, Verb.ATTACH, caller=context.identity, session=session, streams=True
         ) as inbox:
-            exchange.on_close(inbox.leave)
-            inbox.endless = True
-            await self._follow(exchange, context, inbox, session)
-
-    async def _follow(self, exchange: Exchange, context: RequestContext, inbox: Inbox, session: str) -> None:
-        while True:
-            try:
-                item = await inbox.get(self._times.keep_alive if exchange.started else self._times.patience)
-            except TimeoutError:
-                if not exchange.started:
-                    raise
-                exchange.write(KEEP_ALIVE)
-                continue
-            match item.note:
-                case Note.STARTED:
-                    exchange.start(HTTPStatus.OK, STREAM_HEAD)
-                    target = f"{self._endpoint(context)}?session_id={session}"
-                    exchange.write(encode_event(target.encode(), event=b"endpoint"))
-                case Note.MESSAGE | Note.FINAL:
-                    exchange.write(encode_event(rewritten(item.data, context.rewrites)))
-                case Note.REFUSED:
-                    end_stream(exchange, failure_from(item.code, item.data.decode()))
-                    return
-                case Note.DONE:
-                    end_stream(exchange, ENDED)
-                    return
-            await exchange.drain()
+            target = f"{self._endpoint(context)}?session_id={session}"
+            await write_stream(
+                exchange,
+                inbox,
+                self._times,
+                beginning=encode_event(target.encode(), event=b"endpoint"),
+                encode=lambda item, _name: encode_event(rewritten(item.data, context.rewrites)),
+            )
 
     async def post(self, exchange: Exchange, context: RequestContext) -> None:
         """Take one message of a session."""

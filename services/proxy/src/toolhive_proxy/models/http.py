@@ -87,7 +87,9 @@ class HttpLimits:
     keep_alive: float = 75.0
     """From an answer to the next request."""
     write_timeout: float = 60.0
-    """For a client to read anything of what waits for it."""
+    """For a client to read something of what waits for it."""
+    write_rate: int = 1024
+    """Bytes a second that it has to read of it at least."""
     linger: float = 5.0
     """That a refused client may go on sending: a connection closed on it would lose the answer."""
     linger_size: int = 256 * 1024 * 1024

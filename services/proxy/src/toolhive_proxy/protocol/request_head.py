@@ -10,8 +10,9 @@ from urllib.parse import unquote_to_bytes
 from toolhive_proxy.errors import HttpRefusedError
 from toolhive_proxy.models.http import Header, RequestHead
 from toolhive_proxy.protocol.fields import MAX_FIELDS, is_field_block, list_items, parse_fields
+from toolhive_proxy.protocol.headers import HOP_BY_HOP
 
-__all__ = ["MAX_HEAD", "MAX_TARGET", "check_partial_head", "parse_request_head"]
+__all__ = ["MAX_HEAD", "MAX_TARGET", "check_partial_head", "parse_request_head", "passes_for_another"]
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request's head."""
@@ -22,9 +23,11 @@ _AROUND_TARGET = 40
 
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) ([\x21-\x7e]++) HTTP/(\d)\.(\d)")
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~%]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+_JUDGED = frozenset({b"host", b"origin", b"content-length", b"authorization", b"forwarded", b"x-real-ip"})
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _BARE = re.compile(rb"(?<!\r)\n|\r[^\n]")
 _START = re.compile(rb"(?:\r\n?)?[A-Z]{0,20}(?: |$)|\r?$")
+_SLASH = re.compile(rb"%(2[Ff])")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -70,7 +73,9 @@ def parse_request_head(data: bytes) -> RequestHead:
     fields = parse_fields(block)
     if len(fields) > MAX_FIELDS:
         raise HttpRefusedError(431, f"the request has more than {MAX_FIELDS} headers; send fewer")
+    fields = [field for field in fields if b"_" not in field[0] or not passes_for_another(field[0])]
     known = _Known(fields)
+    known.check_origin()
     path, query, raw_path = _read_target(target, known.host(old=old))
     return RequestHead(
         method=method,
@@ -92,6 +97,12 @@ def _too_large() -> HttpRefusedError:
 
 def _address_too_long() -> HttpRefusedError:
     return HttpRefusedError(414, f"the request's address is longer than {MAX_TARGET} bytes")
+
+
+def passes_for_another(name: bytes) -> bool:
+    """Whether a name with underscores is, to servers that make no difference, one that is judged here with dashes."""
+    dashed = name.replace(b"_", b"-")
+    return dashed in _JUDGED or dashed in HOP_BY_HOP or dashed.startswith((b"x-forwarded-", b"mcp-session-"))
 
 
 def _read_line(line: bytes) -> tuple[str, bytes, bool]:
@@ -122,7 +133,8 @@ def _read_target(target: bytes, host: bytes) -> tuple[str, str, str]:
     if b"#" in target or _BAD_ESCAPE.search(path):
         raise HttpRefusedError(400, "the request's address has a character that must be percent-encoded")
     try:
-        text = (unquote_to_bytes(path) if b"%" in path else path).decode()
+        # An encoded slash parts nothing: a proxy before this one saw none there.
+        text = (unquote_to_bytes(_SLASH.sub(rb"%25\1", path)) if b"%" in path else path).decode()
     except UnicodeDecodeError:
         raise HttpRefusedError(400, "the request's path is not UTF-8") from None
     if "\0" in text:
@@ -151,6 +163,11 @@ class _Known:
         if len(hosts) != 1 or _HOST.fullmatch(hosts[0]) is None:
             raise HttpRefusedError(400, "a request must have one valid Host header")
         return hosts[0]
+
+    def check_origin(self) -> None:
+        """Refuse several: whoever looks at one of them may look at the wrong one."""
+        if len(self._of(b"origin")) > 1:
+            raise HttpRefusedError(400, "a request may have one Origin header")
 
     def length(self, *, old: bool) -> int:
         """Length of the body, ``-1`` for chunks. Never both, never two, never one that is no plain number."""

@@ -1,4 +1,4 @@
-"""A stdio server whose container this proxy holds itself, without an agent."""
+"""A stdio server whose streams this proxy holds itself, without an agent."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,140 +8,89 @@ import structlog
 from toolhive_common.errors import ToolHiveError
 from toolhive_proxy.decisions.second_tries import SecondTries
 from toolhive_proxy.errors import ContainerGoneError
+from toolhive_proxy.services.backends import Held, StdioBackend
 from toolhive_proxy.services.single_directory import SingleDirectory
-from toolhive_runtime.decisions.further_containers import AUXILIARY_LABEL, further_spec, slot_of
-from toolhive_runtime.runtime import (
-    Attachment,
-    ContainerSpec,
-    ContainerState,
-    ContainerStatus,
-    Runtime,
-    start_attached,
-)
 from toolhive_sessions.host import Peer, SessionHost
 from toolhive_sessions.line_peer import LinePeer
 
 __all__ = ["AttachedServer"]
 
 _log = structlog.get_logger(__name__)
-_GRACE = 3.0
-"""Seconds between asking a container to end and making it."""
+_SOON = 2.0
+"""Seconds after which a client may try again when a server is being waited for."""
 
 
 class AttachedServer:
-    """Holds the first container, and starts further ones: implements `toolhive_sessions.host.Launcher`.
+    """Holds the first process, and starts further ones: implements `toolhive_sessions.host.Launcher`.
 
     Parameters
     ----------
-    spec
-        What the container was made from; further ones are made like it.
     limit
         Longest message in bytes.
     clock
         Seconds, of any steady clock.
     """
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        spec: ContainerSpec,
-        container_id: str,
-        *,
-        name: str,
-        limit: int,
-        clock: Callable[[], float],
-    ) -> None:
-        self._runtime = runtime
-        self._spec = spec
-        self._container_id = container_id
+    def __init__(self, backend: StdioBackend, *, name: str, limit: int, clock: Callable[[], float]) -> None:
+        self._backend = backend
         self._name = name
         self._limit = limit
         self._clock = clock
-        self._further: dict[str, str] = {}
 
     async def run(self, host: SessionHost, directory: SingleDirectory) -> None:
-        """Start the container and carry its messages; start it again when it ends, until it is gone.
+        """Have the first process run and carry its messages; begin again when it ends, until it is gone.
 
         Raises
         ------
         ContainerGoneError
-            Somebody removed it.
+            Somebody removed what it runs in.
         ToolHiveError
-            It could not be started even once.
+            It could not be begun even once.
         """
-        await self._remove_leftovers()
-        attachment: Attachment | None = await self._begin()
+
+        def tell(reason: str) -> None:
+            directory.down(reason, retry_after=_SOON)
+
+        await self._backend.remove_leftovers()
+        held: Held | None = await self._backend.begin(tell)
         tries = SecondTries()
         while True:
             began = self._clock()
-            if attachment is not None:
+            if held is not None:
                 directory.up(directory.route)
-                await host.serve_main(LinePeer(attachment, limit=self._limit))
+                await host.serve_main(LinePeer(held.attachment, limit=self._limit), known=held.known)
             reason = await self._why_it_ended()
             pause = tries.pause_after(self._clock() - began)
             _log.warning("the server is started again", workload=self._name, cause=reason, pause=pause)
             directory.down(f"{reason}, and it is started again", retry_after=pause)
             await asyncio.sleep(pause)
-            attachment = await self._begin_again()
+            held = await self._begin_again(tell)
 
-    async def _begin(self) -> Attachment:
-        """Start it, with nothing said to it yet: a process that ran before had its handshake with somebody else."""
-        if (await self._status()).state is ContainerState.RUNNING:
-            await self._runtime.stop(self._container_id, grace=_GRACE)
-        return await start_attached(self._runtime, self._container_id)
-
-    async def _begin_again(self) -> Attachment | None:
-        """Start it once more; ``None`` when it was refused, as by an engine that is away for a moment."""
+    async def _begin_again(self, tell: Callable[[str], None]) -> Held | None:
+        """Begin once more; ``None`` when it was refused, as by an engine that is away for a moment."""
         try:
-            return await self._begin()
+            return await self._backend.begin(tell)
         except ContainerGoneError:
             raise
         except ToolHiveError as error:
             _log.warning("the server could not be started", workload=self._name, cause=error.message)
             return None
 
-    async def _status(self) -> ContainerStatus:
-        status = await self._runtime.info(self._container_id)
-        if status is None:
-            raise ContainerGoneError(self._name)
-        return status
-
     async def _why_it_ended(self) -> str:
         try:
-            status = await self._status()
+            return await self._backend.why_it_ended()
         except ContainerGoneError:
             raise
         except ToolHiveError as error:
-            return f"the engine cannot be asked about its container ({error.message})"
-        if status.exit_code is None:
-            return "its process closed its streams"
-        return f"its process ended with exit code {status.exit_code}"
-
-    # -- further containers ---------------------------------------------------------------------------------------
+            return f"nobody can be asked about its process ({error.message})"
 
     async def start(self, slot: str) -> Peer:
-        """Start a further container. What there is of one that does not start goes with `stop`."""
-        await self._remove_slot(slot)
-        container_id = await self._runtime.create(further_spec(self._spec, workload=self._name, slot=slot))
-        self._further[slot] = container_id
-        return LinePeer(await start_attached(self._runtime, container_id), limit=self._limit)
+        """Start a further process."""
+        return LinePeer(await self._backend.begin_further(slot), limit=self._limit)
 
     async def stop(self, slot: str) -> None:
-        """End a further container."""
+        """End a further process."""
         try:
-            await self._remove_slot(slot)
+            await self._backend.end_further(slot)
         except ToolHiveError as error:
-            _log.warning("a further container stays for now", workload=self._name, slot=slot, cause=error.message)
-
-    async def _remove_slot(self, slot: str) -> None:
-        if (container_id := self._further.get(slot)) is not None:
-            await self._runtime.stop(container_id, grace=_GRACE)
-            await self._runtime.remove(container_id)
-            del self._further[slot]
-
-    async def _remove_leftovers(self) -> None:
-        """Remove what an earlier proxy of this workload left behind, as one does that is killed."""
-        for status in await self._runtime.list({"toolhive-workload": self._name, AUXILIARY_LABEL: "true"}):
-            # By its name as well: an agent on the same engine may have a workload that is called the same.
-            if status.name == f"{self._spec.name}-{slot_of(status.labels)}":
-                await self._runtime.remove(status.container_id)
+            _log.warning("a further process stays for now", workload=self._name, slot=slot, cause=error.message)

@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 
 from toolhive_common.errors import ToolHiveError
+from toolhive_common.mcp.session_ids import shown_part
 from toolhive_common.observability.correlation import correlation_id
 from toolhive_common.schemas.events import EventData, EventType, LifecycleEvent, ProxyData, SessionData
 from toolhive_common.schemas.state import WorkloadKey
@@ -18,8 +19,6 @@ from toolhive_proxy.models.routes import Route
 __all__ = ["EventSink", "EventTeller"]
 
 _log = structlog.get_logger(__name__)
-_SHOWN = 8
-"""Characters of a session id that an event tells: the whole would let a reader take the session over."""
 
 
 class EventSink(Protocol):
@@ -101,7 +100,7 @@ class EventTeller:
             workload=key.name,
             revision=revision,
             proxy=self._proxy,
-            session=session[:_SHOWN],
+            session=shown_part(session),
             client=client,
         )
         self._add(event_type, data)

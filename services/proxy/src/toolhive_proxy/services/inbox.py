@@ -54,6 +54,8 @@ class Inbox:
         """Whether leaving means that nobody wants the answer any more."""
         self._book = book
         self._items: deque[FromBroker] = deque()
+        self._in_hand = 0
+        """Bytes of the item that was taken last, held until the next is asked for: writing it may take long."""
         self._reader: asyncio.Future[None] | None = None
         self._room = asyncio.Event()
 
@@ -120,6 +122,8 @@ class Inbox:
         ClientLeftError
             Nobody is there to read it.
         """
+        if self._in_hand:
+            self._let_go()
         if not self._items and not self.left:
             loop = asyncio.get_running_loop()
             reader = self._reader = loop.create_future()
@@ -132,22 +136,28 @@ class Inbox:
         if self.left:
             raise ClientLeftError
         item = self._items.popleft()
-        self.size -= len(item.data)
-        self._book.held -= len(item.data)
-        if not self.full:
-            self._room.set()
+        self._in_hand = len(item.data)
         return item
 
     def close(self) -> None:
         """Take nothing more, and give back what is held."""
         self.over = True
         self._forget()
-        self._room.set()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Count what was taken last no more: it was written."""
+        self.size -= self._in_hand
+        self._book.held -= self._in_hand
+        self._in_hand = 0
+        if not self.full:
+            self._room.set()
 
     def _forget(self) -> None:
+        """Drop what waits."""
         self._items.clear()
-        self._book.held -= self.size
-        self.size = 0
+        self._book.held -= self.size - self._in_hand
+        self.size = self._in_hand
 
 
 class Inboxes:

@@ -1,6 +1,6 @@
 """Sessions that this proxy keeps itself: of servers that speak HTTP, and of stdio servers whose streams it holds."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from weakref import WeakValueDictionary
 
 from toolhive_common.mcp.port import FromBroker, ToBroker, Verb
@@ -44,6 +44,8 @@ class LocalPort:
         self._edge = edge
         self._metrics = metrics
         self._credentials: WeakValueDictionary[str, Credentials] = WeakValueDictionary()
+        self.on_shook: Callable[[Handshake], None] | None = None
+        """Takes what a stdio server's first process is known for, where that shall outlive this proxy."""
         self.host = SessionHost(route.key.name, policy, launcher, self, limit=max_message)
 
     @property
@@ -88,7 +90,9 @@ class LocalPort:
         self._tell(EventType.SESSION_CLOSED, session, client)
 
     def shook(self, handshake: Handshake) -> None:
-        """Nothing: what we hold ends with us."""
+        """Have it kept, where what we hold goes on without us."""
+        if self.on_shook is not None:
+            self.on_shook(handshake)
 
     def _tell(self, event_type: EventType, session: str, client: str) -> None:
         route = self._route

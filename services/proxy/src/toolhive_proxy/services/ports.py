@@ -8,7 +8,6 @@ import structlog
 
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.port import RefusalCode
-from toolhive_common.schemas.runconfig import Transport
 from toolhive_common.schemas.state import WorkloadKey
 from toolhive_proxy.adapters.stdio_port import StdioPorts
 from toolhive_proxy.decisions.routing_table import Change, Reattached, Went
@@ -54,10 +53,6 @@ class Ports:
         """Listen to the agents until cancelled."""
         if self._stdio is not None:
             await self._stdio.run()
-
-    def keeps(self, route: Route) -> bool:
-        """Whether the workload's sessions are kept by somebody but its server."""
-        return route.transport is not Transport.STREAMABLE_HTTP
 
     def of(self, route: Route) -> Port:
         """The way to the sessions of a workload.

@@ -21,10 +21,6 @@ class Sessions:
         self._ports = ports
         self._inboxes = inboxes
 
-    def keeps(self, route: Route) -> bool:
-        """Whether there are sessions to ask about, or the server keeps its own."""
-        return self._ports.keeps(route)
-
     def name(self, route: Route, inbox: Inbox) -> str:
         """First part of the ids of a stream's events."""
         return f"{self._ports.of(route).edge}.{inbox.number}"

@@ -1,4 +1,4 @@
-"""The one workload of a detached proxy."""
+"""The one workload of a proxy that serves no other."""
 
 from collections.abc import Mapping
 
@@ -35,6 +35,10 @@ class SingleDirectory:
         key, seconds = self.route.key, max(1, round(retry_after))
         text = f"the workload {key.name!r} cannot be called now: {reason}; try again in {seconds} s"
         self._found = Unavailable(key, text, seconds)
+
+    async def check(self) -> str:
+        """Health check: empty, or why the workload cannot be called."""
+        return self._found.reason if isinstance(self._found, Unavailable) else ""
 
     def find(self, name: str) -> Lookup:
         """Where the requests of the workload go."""

@@ -7,14 +7,13 @@ from datetime import datetime
 import structlog
 
 from toolhive_agent.services.reporter import Reporter
+from toolhive_common.mcp.session_ids import shown_part
 from toolhive_common.schemas.events import EventType, LifecycleEvent, SessionData
 from toolhive_common.schemas.state import DesiredWorkload
 
 __all__ = ["SessionEvents"]
 
 _log = structlog.get_logger(__name__)
-_SHOWN = 8
-"""Characters of a session id that an event tells: the whole would let a reader take the session over."""
 _MOST_WAITING = 1000
 """Of one workload, while NATS is away. Clients open as many sessions as they care to."""
 
@@ -43,7 +42,7 @@ class SessionEvents:
             namespace=desired.key.namespace,
             workload=desired.key.name,
             revision=desired.revision,
-            session=session[:_SHOWN],
+            session=shown_part(session),
             client=client,
         )
         event_id = uuid.uuid4().hex

@@ -21,6 +21,7 @@ from toolhive_agent.services.session_store import SessionStore
 from toolhive_common.durations import parse_duration
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.mcp.port import FromBroker, decode_up, encode_down
+from toolhive_common.mcp.session_ids import shown_part
 from toolhive_common.messaging.bucket import Bucket
 from toolhive_common.messaging.bus import Bus
 from toolhive_common.messaging.frames import Frame, FrameChannel
@@ -270,7 +271,7 @@ class StdioKeeper:
 
     def session_closed(self, session: str, client: str, reason: str) -> None:
         """Tell it as an event."""
-        _log.info("a session ended", workload=self._key.name, session=session[:8], reason=reason)
+        _log.info("a session ended", workload=self._key.name, session=shown_part(session), reason=reason)
         self._events.closed(self._desired, session, client)
         self._store.drop(self._key, kept_name(session))
 

@@ -19,6 +19,8 @@ __all__ = ["Database", "open_database"]
 
 _BUSY_TIMEOUT_MS = 10_000
 """How long a writer of SQLite waits for the one before it."""
+_FAREWELL = 0.2
+"""Seconds."""
 _TURN_LOCK = 0x746F6F6C
 """Number of the PostgreSQL advisory lock that the publishing process holds."""
 
@@ -104,6 +106,12 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     try:
         with translated():
             await upgrade(engine)
+    except StorageUnreachableError:
+        await engine.dispose()
+        # The thread of a connection to SQLite that failed answers to this loop still, and complains when it is gone.
+        await asyncio.sleep(_FAREWELL)
+        raise
+    try:
         yield Database(engine)
     finally:
         await engine.dispose()

@@ -1,0 +1,3 @@
+module toolhive.example/cluster/pause
+
+go 1.23
