@@ -351,6 +351,7 @@ async def test_a_container_that_is_not_there_is_told(bench: Bench) -> None:
         ('{"name": "x"}', "transport is missing"),
         ('{"name": "x"}', "as ToolHive's `thv export` writes: it needs name, transport and port"),
         ('{"name": "x", "transport": "stdio", "tool_filter": ["a"]}', "did you mean tools_filter?"),
+        ('{"name": "x", "transport": "stdio", "port": 9, "oidc_config": {}}', "oidc_config: it says nothing"),
         ('{"name": "x", "transport": "stdio", "tools_filter": "a"}', "tools_filter has to be a list"),
         ('{"name": "x", "transport": "stdio"}', "its port is 0"),
         ('{"name": "x", "transport": "stdio", "port": "a-secret"}', "port has to be a whole number"),

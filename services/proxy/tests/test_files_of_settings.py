@@ -1,11 +1,16 @@
-"""Variables that name a file which is not there."""
+"""Files that say how a proxy is to serve: those of variables, and the RunConfig."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from toolhive_common.testing.factories import a_run_config
+from toolhive_proxy.errors import RunConfigError
+from toolhive_proxy.single import read_run_config
 
 NOWHERE = "/nowhere/authorities.pem"
 
@@ -27,6 +32,14 @@ def test_a_file_that_is_not_there_is_told_in_a_sentence_while_nats_is_down(varia
 def test_a_file_that_holds_no_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "bundle.pem").write_bytes(b"\xff")
     assert "cannot be read: it is no text" in run(TOOLHIVE_CA_BUNDLE=str(tmp_path / "bundle.pem")).stderr
+
+
+def test_a_key_that_nobody_knows_is_refused_in_a_file_that_a_user_gives_only(tmp_path: Path) -> None:
+    config, path = a_run_config(port=9), tmp_path / "run.json"
+    path.write_text(json.dumps(json.loads(config.to_json()) | {"tool_filter": ["a"]}))
+    assert read_run_config(path) == config
+    with pytest.raises(RunConfigError, match=r"did you mean tools_filter\?"):
+        read_run_config(path, by_hand=True)
 
 
 def run(**variables: str) -> "subprocess.CompletedProcess[str]":

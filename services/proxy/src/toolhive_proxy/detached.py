@@ -62,7 +62,7 @@ def main() -> None:
     told = parser.parse_args()
 
     async def serve(stop: asyncio.Event) -> None:
-        run_config = read_run_config(told.run_config)
+        run_config = read_run_config(told.run_config, by_hand=True)
         settings = _settings(run_config)
         configure_logging("proxy", level=settings.log_level)
         runtime = await detect_runtime(os.environ)

@@ -9,8 +9,8 @@ ToolHiveError
   AddressError        the address to listen on cannot be had
   RunConfigError      the file that says what is served cannot be used
   NoRunConfigError    there is no such file
-  EnvFilesError       the files with variables of a server cannot be used
   SettingError        a variable names a file that cannot be read
+  EnvFilesError       the files with variables of a server cannot be used
   ContainerGoneError  a detached proxy's container is not there, or not any more
   StaleRouteError     a workload changed while a request for it waited
   FurtherProcessError a further process of a stdio server does not run
@@ -49,7 +49,7 @@ RUN_CONFIG_FILE = (
     "a RunConfig file as ToolHive's `thv export` writes: it needs name, transport and port, and target_port where "
     "the server speaks HTTP"
 )
-"""What a detached proxy has to be given."""
+"""What a proxy of one workload has to be given."""
 
 
 class UpstreamError(ToolHiveError):

@@ -96,11 +96,6 @@ def with_env_files(run_config: RunConfig) -> RunConfig:
     return run_config.model_copy(update={"env_vars": found})
 
 
-def _tell_unknown(keys: str) -> None:
-    """Pass over keys that nobody knows: an operator of a later version may have written them."""
-    _log.warning("keys of the RunConfig are passed over", cause=keys)
-
-
 def _settings(run_config: RunConfig, namespace: str) -> Settings:
     told = {}
     if "TOOLHIVE_PROXY_PUBLIC_URL" not in os.environ:
@@ -127,7 +122,7 @@ def main() -> None:
         if unknown:  # ToolHive's proxyrunner tolerates them too
             _log.warning("arguments that mean nothing here are passed over", arguments=unknown)
         run_config = effective_run_config(
-            with_env_files(read_run_config(find_run_config(), _tell_unknown)),
+            with_env_files(read_run_config(find_run_config())),
             image=told.image,
             pod_patch=told.k8s_pod_patch,
             debug=told.debug,

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 
 from toolhive_common.errors import ToolHiveError
 from toolhive_common.given import unknown_keys
+from toolhive_common.middleware.parts import InvalidMiddlewareError, UnsupportedPartsError
+from toolhive_common.middleware.plan import plan_middleware
 from toolhive_common.problems import problem_of
 from toolhive_common.schemas.runconfig import RunConfig, Transport
 from toolhive_common.schemas.state import WorkloadKey
@@ -99,26 +101,25 @@ def _route(run_config: RunConfig, place: Place) -> Route:
     return Route(key, 0, run_config.transport, run_config, origin, target)
 
 
-def read_run_config(path: Path, on_unknown: Callable[[str], None] | None = None) -> RunConfig:
+def read_run_config(path: Path, *, by_hand: bool = False) -> RunConfig:
     """Read the file that says what is served.
 
     Parameters
     ----------
-    on_unknown
-        Takes what is wrong with keys that nobody knows; ``None`` refuses them.
+    by_hand
+        Whether a user gives the file. A key that is not known is a misspelt one then, else one of a later version.
 
     Raises
     ------
     RunConfigError
-        It is not there, is no RunConfig, or does not say where to listen.
+        It is not there, is no RunConfig, contradicts itself, or does not say where to listen.
     """
     try:
         content = path.read_bytes()
-        if unknown := unknown_keys(RunConfig, _json(content)):
-            if on_unknown is None:
-                raise RunConfigError(path, unknown)
-            on_unknown(unknown)
+        if by_hand and (unknown := unknown_keys(RunConfig, _json(content))):
+            raise RunConfigError(path, unknown)
         run_config = RunConfig.from_json(content)
+        plan_middleware(run_config)
     except OSError as error:
         raise RunConfigError(path, error.strerror or str(error)) from error
     except ValidationError as error:
@@ -126,6 +127,10 @@ def read_run_config(path: Path, on_unknown: Callable[[str], None] | None = None)
         found = error.errors(include_url=False, include_input=False)
         places = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'} {problem_of(one)}" for one in found[:5])
         raise RunConfigError(path, places) from None
+    except InvalidMiddlewareError as error:
+        raise RunConfigError(path, error.message) from None
+    except UnsupportedPartsError:
+        pass  # who serves it refuses it, or shuts the workload and tells its callers why
     if not run_config.port:
         raise RunConfigError(path, "its port is 0, and clients could not know which one the proxy took; set one")
     return run_config
