@@ -164,7 +164,8 @@ async def test_a_remote_sse_server_is_asked_at_its_own_path_with_the_workloads_h
         # The path that the server has at home leads to the older front.
         mine = {"authorization": "Bearer mine"}
         async with proxy.http.stream("GET", "/far/old", headers=mine) as stream:
-            endpoint = (await anext(stream.aiter_text())).partition("data: ")[2].split()[0]
+            pieces = stream.aiter_text()  # kept: what is collected closes the stream
+            endpoint = (await anext(pieces)).partition("data: ")[2].split()[0]
             taken = await proxy.http.post(endpoint, json={"jsonrpc": "2.0", **initialize()}, headers=mine)
             assert taken.status_code == 202
 

@@ -7,13 +7,13 @@ Requests and other notifications of the server do not say which call caused them
 a session only when no other can have caused them: when it is the only client or, unless the process is private, alone
 has calls that the server has not answered; and in both cases no other session has such a call, cancelled ones and
 those of ended sessions included, nor had a call answered, said anything to the server or ended within the last five
-ticks of the broker, which are seconds, and since the calls in question began. Else they are answered here or
-dropped. What was cancelled and is not answered is taken for done after some minutes. So they reach the wrong session
-only where nothing in the protocol tells: for a call that the server answered some seconds ago or before the others began, or was
-told to give up minutes ago, or for what no call caused, while one session alone has open calls; in a private process
-only when the session that they are of is over since then. And for a call of an earlier hold on the same process.
-Changes of lists go to all sessions, those of a resource to its
-subscribers. A client that needs more asks for a process of its own.
+ticks of the broker, which are seconds, and since the calls in question began. Else they are answered here or dropped.
+What was cancelled and is not answered is taken for done after some minutes. So they reach the wrong session only
+where nothing in the protocol tells: for a call that the server answered some seconds ago or before the others began,
+or was told to give up minutes ago, or for what no call caused, while one session alone has open calls; in a private
+process only when the session that they are of is over since then. And for a call of an earlier hold on the same
+process. Changes of lists go to all sessions, those of a resource to its subscribers. A client that needs more asks
+for a process of its own.
 
 A call that its client cancels is over for the client at once: it need not be answered, and the answer that comes is
 dropped.
