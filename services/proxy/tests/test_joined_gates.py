@@ -358,7 +358,7 @@ async def alone(port: int, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
 async def test_sessions_of_who_has_to_say_who_it_is_are_different_peoples(oidc: dict[str, Any] | None) -> None:
     config = config_of("web", transport="stdio", oidc_config=oidc)
     route = Route(WorkloadKey.default("web"), 0, config.transport, config, None, None)
-    parts = factory.build_detached(Settings(), SingleDirectory(route), EventJournal(), NoFurther())
+    parts = factory.build_single(Settings(), factory.Single(SingleDirectory(route), EventJournal(), NoFurther()))
     assert parts.ports._make_local(route).host._broker._policy.private is (oidc is not None)
     parts.http.close()
 
