@@ -60,7 +60,7 @@ format: setup ## Format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 .PHONY: check
-check: setup ## Format, lint, types, layers, generated files and unit tests; under a minute
+check: setup ## Format, lint, types, layers, generated files and unit tests: what needs no engine
 	@$(STEP) "format" $(BIN)/ruff format --check --quiet .
 	@$(STEP) "lint" $(BIN)/ruff check --quiet .
 	@$(STEP) "scripts" scripts/check-scripts
