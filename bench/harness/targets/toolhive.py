@@ -13,13 +13,15 @@ from pathlib import Path
 
 from bench.harness.containers import address_of, docker, pids_with_label, remove_all
 from bench.harness.processes import BenchError, running, until, wait_for_port
-from bench.harness.settings import LABEL, ROOT, Settings, backend_image
+from bench.harness.settings import CACHE, LABEL, ROOT, Settings, backend_image
 from bench.harness.targets.base import HTTP_TO_HTTP, HTTP_TO_SSE, HTTP_TO_STDIO, Stage, Target
 
 __all__ = ["NAME", "Product", "attached", "http", "serving", "sse", "stdio"]
 
 NAME = "ToolHive for Python"
 _PASSWORD = "bench"  # noqa: S105  # of throw-away servers on loopback
+_PROXY = CACHE / "proxy/bin/python"
+"""Of an environment that has what the proxy's image has."""
 _SESSIONS = 20_000
 SERVERS = {"http": "streamable-http", "sse": "sse", "stdio": "stdio"}
 """Name and transport of the workloads that all paths use."""
@@ -112,7 +114,8 @@ def serving(settings: Settings, folder: Path) -> Iterator[Product]:
     with ExitStack() as stack:
         stack.callback(remove_all)
         for name in ("nats", "api", "agent", "proxy"):
-            command = _nats(folder, ports["nats"]) if name == "nats" else (sys.executable, "-m", f"toolhive_{name}")
+            program = str(_PROXY) if name == "proxy" else sys.executable
+            command = _nats(folder, ports["nats"]) if name == "nats" else (program, "-m", f"toolhive_{name}")
             own = dict(environment) | {"TOOLHIVE_PORT": str(ports[name])}
             own |= {f"TOOLHIVE_NATS_{role}_PASSWORD": _PASSWORD for role in ("API", "AGENT", "PROXY", "SUBSCRIBER")}
             log = folder / f"{name}.log"
@@ -185,7 +188,7 @@ def attached(stage: Stage) -> Iterator[Target]:
     file.write_text(json.dumps(run_config))
     docker("rm", "--force", name, check=False)  # of a run that was broken off
     docker("create", "--interactive", "--name", name, "--label", f"{LABEL}=attached", stage.stdio)
-    command = (sys.executable, "-m", "toolhive_proxy.detached", "--run-config", str(file), "--container", name)
+    command = (str(_PROXY), "-m", "toolhive_proxy.detached", "--run-config", str(file), "--container", name)
     environment = dict(os.environ) | {"TOOLHIVE_PROXY_MAX_SESSIONS": str(_SESSIONS)}
     try:
         with running(command, log, environment) as pid:

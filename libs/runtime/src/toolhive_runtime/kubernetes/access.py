@@ -51,8 +51,10 @@ def open_access(environment: Mapping[str, str], account: Path = _ACCOUNT) -> Acc
     if environment.get(_HOST):
         return _in_a_pod(environment[_HOST], environment.get(_PORT, "443"), told, account)
     # Imported where it is needed: it brings the whole client library, whose memory a proxy in a pod saves.
-    from toolhive_runtime.kubernetes.kubeconfig import from_kubeconfig  # noqa: PLC0415
-
+    try:
+        from toolhive_runtime.kubernetes.kubeconfig import from_kubeconfig  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise NoClusterError("reading a kubeconfig needs the package `kubernetes`; install it") from error
     return from_kubeconfig(told or None, otherwise=_DEFAULT)
 
 
